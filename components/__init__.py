@@ -1,0 +1,1 @@
+"""PgBouncer in front of one shared Postgres: settings, rendered text and Pulumi components."""

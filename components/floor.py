@@ -1,0 +1,27 @@
+"""The oldest PgBouncer that this project puts in front of a database.
+
+1.26.1 fixes CVE-2026-107350 (who knows one password can log in as any other SCRAM user), CVE-2026-107349,
+CVE-2026-19888 and CVE-2026-6668/6669 (PgBouncer's changelog).
+"""
+
+from __future__ import annotations
+
+import re
+
+FLOOR = (1, 26, 1)
+Version = tuple[int, int, int]
+
+
+def image_tag_version(reference: str) -> Version | None:
+    """PgBouncer version in the tag of an image reference, or None without such a tag.
+
+    `registry:5000/team/pgbouncer:1.26.1-2@sha256:…` → (1, 26, 1); a registry's port is no tag.
+    """
+    name = reference.split("@", 1)[0].rsplit("/", 1)[-1]
+    match = re.fullmatch(r"[^:]+:v?(\d+)\.(\d+)(?:\.(\d+))?(?:[-_.+][\w.-]*)?", name)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
+
+
+def is_below_floor(version: Version) -> bool:
+    """True for a version with a known hole."""
+    return version < FLOOR

@@ -1,0 +1,70 @@
+"""The stack's configuration as Pulumi hands it over, and what the engineer reads about it before anything happens."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+
+from components import preflight
+from components.budget import Budget, overcommitment, prove
+from components.entries import divide
+from components.settings import Lane, Settings, SettingsError, load
+
+
+def read() -> tuple[Settings, Budget]:
+    """Settings and proved budget; RunError with every finding, in a preview from the configuration alone."""
+    prefix = f"{pulumi.get_project()}:"
+    # Config.get knows single keys only: an unknown key is seen in the whole map
+    values = {**get_config_env(), **CONFIG.get()}
+    try:
+        settings = load({key.removeprefix(prefix): text for key, text in values.items() if key.startswith(prefix)})
+        divide(settings)
+        budget = prove(settings)
+        if not pulumi.runtime.is_dry_run():
+            preflight.check(settings, pulumi.get_stack())
+    except SettingsError as refused:
+        raise pulumi.RunError(f"the stack's configuration cannot be deployed:\n{refused}") from None
+    for warning in warnings(settings, budget):
+        pulumi.log.warn(warning)
+    return settings, budget
+
+
+def warnings(settings: Settings, budget: Budget) -> list[str]:
+    """What can be deployed and should still be known; one sentence each."""
+    found = []
+    if budget.overcommitted:
+        found.append(f"budget: {overcommitment(budget)}")
+    pooled = [name for name, service in settings.services.items() if service.route is not Lane.DIRECT]
+    for user in settings.superusers:
+        services = [name for name in pooled if settings.services[name].user == user]
+        if services:
+            found.append(
+                f"superusers: {', '.join(services)} log in as the superuser {user}; "
+                "a role with rights on their tables only would do"
+            )
+    if settings.ports:
+        found.append(
+            f"ports: {', '.join(settings.ports)} can be held by one container only, so an image upgrade cannot "
+            "overlap: clients are cut off until the new pooler answers"
+        )
+    timeout = settings.settings.get("transaction_timeout", "0")
+    if timeout.isdigit() and int(timeout) > settings.destroy_grace_seconds:
+        found.append(
+            f"destroy_grace_seconds: {settings.destroy_grace_seconds} is less than transaction_timeout ({timeout}); "
+            "a stopping pooler would cut transactions that are still allowed to run"
+        )
+    if settings.admin_sslmode == "disable" and settings.admin_host not in ("127.0.0.1", "::1", "localhost"):
+        found.append(
+            f"admin_sslmode: the connection to {settings.admin_host} is not encrypted; "
+            "use require unless it stays on this host"
+        )
+    return found
+
+
+def refusing_hook(settings: Settings) -> pulumi.ResourceHook:
+    """Hook for the first database object: nothing of the same name may be there without being in the state."""
+
+    def refuse(_: pulumi.ResourceHookArgs) -> None:
+        preflight.refuse_existing(settings)
+
+    return pulumi.ResourceHook("refuse-existing", refuse)
