@@ -1,0 +1,59 @@
+"""What is printed after an update: services with routes and masked DSNs, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+MASK = "****"
+
+
+def masked(dsn: str) -> str:
+    """The DSN with its password, if it has one, replaced; everything else stays byte for byte."""
+    parts = urlsplit(dsn)
+    if "@" not in parts.netloc:
+        return dsn
+    login, _, host = parts.netloc.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return urlunsplit(parts._replace(netloc=f"{user}{colon}{MASK if colon else ''}@{host}"))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns, two spaces apart."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in [header, *rows]
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def services(outputs: Mapping[str, Any]) -> str:
+    """One line a service; no password leaves this function."""
+    rows = [(name, route, masked(outputs[f"{name}_dsn"])) for name, route in outputs["routes"].items()]
+    return table(("SERVICE", "ROUTE", "DSN"), rows)
+
+
+def without_password(outputs: Mapping[str, Any]) -> list[str]:
+    """Users in whose DSNs there is no password, because the stack does not know it."""
+    logins = [urlsplit(outputs[f"{name}_dsn"]) for name in outputs["routes"]]
+    return sorted({login.username or "" for login in logins if login.password is None})
+
+
+def next_steps(stack: str, config_file: str, passphrase: str | None) -> str:
+    """The commands that a newcomer needs now."""
+    option = "" if stack == "dev" else f" STACK={stack}"
+    rows = [
+        (f"in {config_file}: route: direct → transaction, then `make up{option}`", "cut a service over"),
+        (f"in {config_file}: route: transaction → direct, then `make up{option}`", "roll it back"),
+        (f"make preview{option}", "show what an update would change"),
+        (f'make console{option} CMD="SHOW POOLS"', "look at the pools (without CMD: the admin console)"),
+        (f'eval "$(make -s env{option})"', f"use plain `pulumi … --stack {stack}` in this shell"),
+        (f"pulumi stack output --show-secrets --stack {stack} grafana_dsn", "one DSN with its password"),
+        (f"make down{option}", "remove the stack" + (" with its database" if stack == "dev" else "")),
+    ]
+    lines = ["Next:", *(f"  {line}" for line in table(("", ""), rows).splitlines()[1:])]
+    if passphrase:
+        lines.append(f"The secrets in {config_file} are encrypted with the passphrase in {passphrase}.")
+    return "\n".join(lines)

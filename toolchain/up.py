@@ -1,0 +1,57 @@
+"""`make up`: from whatever is there to a running stack."""
+
+from __future__ import annotations
+
+from toolchain import dev_stack, engine, image, leftovers, own_stack, passphrase, prepare, report
+from toolchain.problem import Problem
+from toolchain.stack import Stack, failed_jobs
+from toolchain.steps import say
+
+
+def up(name: str) -> None:
+    """Installs what is missing, updates the stack and shows its DSNs."""
+    stack = ready(name)
+    state = stack.state()
+    leftovers.release(stack)
+    leftovers.remove_orphans(stack, state)
+    if state:
+        leftovers.forget_interrupted(stack, state)
+    again = failed_jobs(state)
+    for urn in again:
+        say(f"stack {name}: {urn.rpartition('::')[2]} failed in an earlier update and runs again")
+    # A database of one's own deserves a dry run of the whole update before its first change.
+    dry_run = ["--skip-preview"] if name == dev_stack.NAME else []
+    options = ["--yes", "--suppress-outputs", "--suppress-progress", *dry_run]
+    if stack.show("up", *options, *(f"--replace={urn}" for urn in again)):
+        raise Problem(
+            f"the update of stack {name} failed; correct what is named above and run `make up` again"
+        )
+    outputs = stack.outputs()
+    print(f"\n{report.services(outputs)}\n\n{outputs['budget']}\n")
+    if unknown := report.without_password(outputs):
+        command = f"pulumi config set --secret --path 'passwords.USER' --stack {name}"
+        print(f"No password is known for {', '.join(unknown)}; to have it in the DSNs: {command}\n")
+    file = stack.environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    print(report.next_steps(name, stack.config_file.name, file if passphrase.is_encrypted(name) else None))
+
+
+def preview(name: str) -> int:
+    """Shows what `up` would change."""
+    return ready(name).show("preview", "--diff")
+
+
+def ready(name: str) -> Stack:
+    """The stack with everything in place that an update or preview of it needs."""
+    throwaway = name == dev_stack.NAME
+    stack = Stack(name)
+    if not throwaway:
+        own_stack.require_file(stack)
+    prepare.pulumi()
+    engine.ensure()
+    passphrase.ensure(name)
+    if throwaway:
+        image.images(image.POOLER, image.DATABASE)
+        dev_stack.prepare(stack)
+    else:
+        own_stack.prepare(stack)
+    return stack
