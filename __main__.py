@@ -1,12 +1,15 @@
-"""The stack, top to bottom: settings → providers → lookup → pooler → outputs."""
+"""The stack, top to bottom: settings → providers → lookup → cap → pooler → outputs."""
 
 import pulumi
 
 from components import ini, outputs, providers, stack_config
 from components.auth import AuthLookup, AuthLookupArgs
+from components.cap import CapSetting, CapSettingArgs
 from components.pooler import Pooler, PoolerArgs
 
 settings, budget = stack_config.read()
+on_engine = pulumi.ResourceOptions(providers=[providers.engine(settings)])
+on_database = pulumi.ResourceOptions(providers=[providers.database(settings)])
 
 lookup = AuthLookup(
     settings.name,
@@ -17,7 +20,23 @@ lookup = AuthLookup(
         superusers=settings.superusers,
         before_first_create=stack_config.refusing_hook(settings),
     ),
-    pulumi.ResourceOptions(providers=[providers.database(settings)]),
+    on_database,
+)
+
+cap = CapSetting(
+    settings.name,
+    CapSettingArgs(
+        image=settings.image,
+        network=settings.network,
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database,
+        user=settings.admin_user,
+        password=settings.admin_password.get_secret_value(),
+        interval_ms=ini.CHECK_INTERVAL_MS,
+        depends_on=lookup.ready,
+    ),
+    on_engine,
 )
 
 Pooler(
@@ -38,9 +57,9 @@ Pooler(
         hba=ini.render_hba(settings),
         userlist=lookup.password.apply(lambda password: ini.render_userlist(settings, password)),
         restart_only=ini.render_restart_only(settings),
-        depends_on=lookup.ready,
+        depends_on=[*lookup.ready, cap.set],
     ),
-    pulumi.ResourceOptions(providers=[providers.engine(settings)]),
+    on_engine,
 )
 
 outputs.export(settings, budget)

@@ -57,9 +57,7 @@ class AuthLookup(pulumi.ComponentResource):
             f"{name}-superusers", name=names.superusers_group, login=False, opts=after_check
         )
         members = [
-            postgresql.GrantRole(
-                f"{name}-{group}-{user}", role=user, grant_role=role.name, opts=children
-            )
+            postgresql.GrantRole(f"{name}-{group}-{user}", role=user, grant_role=role.name, opts=children)
             for group, role, users in (
                 ("services", services, args.users),
                 ("superusers", superusers, args.superusers),
@@ -88,7 +86,11 @@ class AuthLookup(pulumi.ComponentResource):
             opts=after_check,
         )
         schema = postgresql.Schema(
-            f"{name}-schema", name=names.schema, database=names.database, if_not_exists=False, opts=after_check
+            f"{name}-schema",
+            name=names.schema,
+            database=names.database,
+            if_not_exists=False,
+            opts=after_check,
         )
         function = postgresql.Function(
             f"{name}-lookup",

@@ -11,8 +11,10 @@ CONNECT_TIMEOUT_SECONDS = 5
 """Short, so that a client that resolved a leaving pooler's address tries again soon."""
 
 
-def dsn(*, user: str, password: str | None, host: str, port: int, database: str, application_name: str) -> str:
-    """libpq URI with every part percent-encoded; without a password it ends up in the driver's own look-up."""
+def dsn(
+    *, user: str, password: str | None, host: str, port: int, database: str, application_name: str
+) -> str:
+    """Libpq URI with every part percent-encoded; without a password it ends up in the driver's own look-up."""
     credentials = quote(user, safe="") + ("" if password is None else f":{quote(password, safe='')}")
     location = f"[{host}]" if ":" in host else host
     return (
@@ -32,7 +34,12 @@ def lanes(settings: Settings, service: str, password: str | None) -> dict[Lane, 
     }
     return {
         lane: dsn(
-            user=body.user, password=password, host=host, port=port, database=database, application_name=service
+            user=body.user,
+            password=password,
+            host=host,
+            port=port,
+            database=database,
+            application_name=service,
         )
         for lane, (host, port, database) in targets.items()
     }

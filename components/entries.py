@@ -98,7 +98,11 @@ def _users_sharing(settings: Settings, own: dict[str, int], by_user: dict[str, i
 def _too_small(
     settings: Settings, own: dict[str, int], by_user: dict[str, int], sharing: tuple[str, ...], needed: int
 ) -> str:
-    parts = [f"{AUTH_BACKENDS} for lookups", f"{KEPT_BACK} kept back", f"{settings.session_backends} session lane"]
+    parts = [
+        f"{AUTH_BACKENDS} for lookups",
+        f"{KEPT_BACK} kept back",
+        f"{settings.session_backends} session lane",
+    ]
     parts += [f"{size} {name}" for name, size in (own | by_user).items()]
     parts += [f"1 for each of {len(sharing)} other users"] if sharing else []
     return (

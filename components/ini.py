@@ -28,7 +28,8 @@ _KEEP_CHECK = f"SET client_connection_check_interval = {CHECK_INTERVAL_MS}"
 # DISCARD ALL in its documented parts, so that the check interval can be set again in the same message.
 _RESET = (
     "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
-    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; " + _KEEP_CHECK
+    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; "
+    + _KEEP_CHECK
 )
 
 _DEFAULTS: dict[str, tuple[str, str]] = {
@@ -108,7 +109,7 @@ def _forced(settings: Settings) -> dict[str, str]:
         "auth_dbname": names.auth_entry,
         "auth_file": f"{LIVE}/userlist.txt",
         "auth_hba_file": f"{LIVE}/pg_hba.conf",
-        "auth_query": f"SELECT uname, phash FROM {names.schema}.user_lookup($1)",
+        "auth_query": f"SELECT uname, phash FROM {names.schema}.user_lookup($1)",  # noqa: S608 names are validated words
         "auth_type": "hba",
         "auth_user": names.auth_role(settings.rotation),
         "max_client_conn": str(settings.limits.max_client_conn),
@@ -132,7 +133,11 @@ def _database_line(settings: Settings, entry: Entry) -> str:
 
 def _quoted(value: str) -> str:
     """Plain words as they are, all else in single quotes with quotes doubled (pgbouncer.ini(5))."""
-    return value if KEY_CHARACTERS.fullmatch(value) or re.fullmatch(r"[0-9A-Fa-f:.]+", value) else _in_quotes(value)
+    return (
+        value
+        if KEY_CHARACTERS.fullmatch(value) or re.fullmatch(r"[0-9A-Fa-f:.]+", value)
+        else _in_quotes(value)
+    )
 
 
 def _in_quotes(value: str) -> str:

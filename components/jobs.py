@@ -7,13 +7,16 @@ what depends on it, so the gate sits in `depends_on` (measured).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
 _SCRIPTS = Path(__file__).parent / "scripts"
+
+Gate = pulumi.Resource | pulumi.Output[list[pulumi.Resource]]
+"""A resource that must be there, or the `passed` of a job that must have succeeded."""
 
 
 def script(name: str) -> str:
@@ -43,6 +46,8 @@ class JobArgs:
     """Image reference of the pooler; jobs run in the same."""
     user: str
     """Numeric uid:gid, or 0 for the one job that has to change owners."""
+    network: str | None = None
+    """Docker network that it needs; None is no network at all."""
     arguments: Sequence[pulumi.Input[str]] = ()
     """Positional parameters of the script."""
     volumes: Sequence[docker.ContainerVolumeArgs] = ()
@@ -51,7 +56,7 @@ class JobArgs:
     """Files below /staged, deleted by the script where they are secret."""
     capabilities: Sequence[str] = ()
     """Linux capabilities kept; none by default."""
-    depends_on: Sequence[pulumi.Input[pulumi.Resource] | pulumi.Output[list[pulumi.Resource]]] = field(default=())
+    depends_on: Sequence[Gate] = ()
     """What must have succeeded before."""
 
 
@@ -68,7 +73,10 @@ class Job(docker.Container):
             must_run=False,
             attach=True,
             logs=True,
-            network_mode="none",
+            network_mode="none" if args.network is None else "bridge",
+            networks_advanced=None
+            if args.network is None
+            else [docker.ContainerNetworksAdvancedArgs(name=args.network)],
             capabilities=docker.ContainerCapabilitiesArgs(adds=list(args.capabilities), drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
             volumes=list(args.volumes),
@@ -83,12 +91,14 @@ class Job(docker.Container):
     def passed(self) -> pulumi.Output[list[pulumi.Resource]]:
         """For `depends_on` of what must not happen when this job failed."""
         return pulumi.Output.all(self.exit_code, self.container_logs, self.urn).apply(
-            lambda ended: check_exit(self, int(ended[0] or 0), str(ended[1] or ""), str(ended[2]))
+            lambda ended: check_exit(
+                self, None if ended[0] is None else int(ended[0]), str(ended[1] or ""), str(ended[2])
+            )
         )
 
 
 def flattened(
-    gates: Sequence[pulumi.Input[pulumi.Resource] | pulumi.Output[list[pulumi.Resource]]],
+    gates: Sequence[Gate],
 ) -> pulumi.Output[list[pulumi.Resource]]:
     """Resources and gates as one list for `depends_on`."""
 
@@ -101,13 +111,17 @@ def flattened(
     return pulumi.Output.all(*gates).apply(flatten)
 
 
-def check_exit(job: pulumi.Resource, exit_code: int, log: str, urn: str) -> list[pulumi.Resource]:
-    """The job itself when it succeeded; RunError with its log, and how to run it again, when it did not."""
+def check_exit(job: pulumi.Resource, exit_code: int | None, log: str, urn: str) -> list[pulumi.Resource]:
+    """The job itself when it succeeded; RunError with its log, and how to run it again, when it did not.
+
+    `exit_code` is None for a job whose end an interrupted update did not see.
+    """
     if exit_code == 0:
         return [job]
     name = urn.rsplit("::", 1)[-1]
+    how = "was interrupted" if exit_code is None else f"failed (exit code {exit_code})"
     raise pulumi.RunError(
-        f"{name} failed (exit code {exit_code}):\n{log.strip()}\n"
+        f"{name} {how}:\n{log.strip()}\n"
         f"Correct the configuration and run `pulumi up`; to run the same job once more:\n"
         f"  pulumi up --replace '{urn}'"
     )

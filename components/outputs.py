@@ -41,7 +41,7 @@ def container_settings(settings: Settings) -> dict[str, str]:
 
 
 def connection_strings(settings: Settings) -> dict[str, dict[str, str]]:
-    """service → lane → DSN, passwords included where the stack knows them. Secret."""
+    """Service → lane → DSN, passwords included where the stack knows them. Secret."""
     found = {}
     for name, service in settings.services.items():
         known = settings.passwords.get(service.user)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from components.jobs import Job, JobArgs, flattened, labels, script
+from components.jobs import Gate, Job, JobArgs, flattened, labels, script
 
 READY_TIMEOUT_SECONDS = 20
 
@@ -47,8 +48,8 @@ class PoolerArgs:
     """Secret line with the auth role's password."""
     restart_only: str
     """Settings that need a new process."""
-    depends_on: list[pulumi.Resource]
-    """What logins need: roles, function and grants."""
+    depends_on: Sequence[Gate]
+    """What logins and the cap need: roles, function, grants and the database's setting."""
 
 
 class Pooler(pulumi.ComponentResource):
@@ -57,7 +58,7 @@ class Pooler(pulumi.ComponentResource):
     def __init__(self, name: str, args: PoolerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgbouncer:pooler:Pooler", name, None, opts)
         # Nothing is made on the engine before the database has accepted its part.
-        after_auth = pulumi.ResourceOptions(parent=self, depends_on=args.depends_on)
+        after_auth = pulumi.ResourceOptions(parent=self, depends_on=flattened(args.depends_on))
         volume_labels = [
             docker.VolumeLabelArgs(label=label.label, value=label.value)
             for label in labels(f"configuration and sockets of {name}")
@@ -80,7 +81,9 @@ class Pooler(pulumi.ComponentResource):
                 volumes=[config_volume, run_volume],
                 uploads=[
                     docker.ContainerUploadArgs(
-                        file="/staged/userlist.txt", content=pulumi.Output.secret(args.userlist), permissions="0400"
+                        file="/staged/userlist.txt",
+                        content=pulumi.Output.secret(args.userlist),
+                        permissions="0400",
                     )
                 ],
                 # with the prefix: the plugin reads them back like this, and a refresh would show a diff (measured)
@@ -157,7 +160,9 @@ class Pooler(pulumi.ComponentResource):
             ],
             ports=[_published(address, args.port) for address in args.published] or None,
             volumes=[
-                docker.ContainerVolumeArgs(volume_name=config_volume, container_path="/config", read_only=True),
+                docker.ContainerVolumeArgs(
+                    volume_name=config_volume, container_path="/config", read_only=True
+                ),
                 run_volume,
             ],
             read_only=True,

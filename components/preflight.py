@@ -106,7 +106,8 @@ def _check_roles(settings: Settings, connection: psycopg.Connection[tuple[object
     is_superuser = {
         str(name): bool(value)
         for name, value in connection.execute(
-            "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = ANY(%s)", [list(settings.users())]
+            "SELECT rolname, rolsuper FROM pg_catalog.pg_roles WHERE rolname = ANY(%s)",
+            [list(settings.users())],
         )
     }
     for name, service in settings.services.items():

@@ -55,7 +55,9 @@ Port = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=65535)]
 
 def _host(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?", value):
-        raise _refusal(f"{_shown(value)} is not a host name or address; give one, like timescale_db or 10.0.0.5")
+        raise _refusal(
+            f"{_shown(value)} is not a host name or address; give one, like timescale_db or 10.0.0.5"
+        )
     return value
 
 
@@ -169,7 +171,14 @@ class Settings(_Model):
     superusers: tuple[str, ...] = ()
     passwords: Mapping[str, SecretStr] = {}
 
-    json_keys: ClassVar[tuple[str, ...]] = ("ports", "limits", "settings", "services", "superusers", "passwords")
+    json_keys: ClassVar[tuple[str, ...]] = (
+        "ports",
+        "limits",
+        "settings",
+        "services",
+        "superusers",
+        "passwords",
+    )
 
     @property
     def names(self) -> DeploymentNames:
@@ -191,8 +200,10 @@ def load(values: Mapping[str, str]) -> Settings:
     document: dict[str, Any] = {}
     for key, text in values.items():
         try:
-            document[key] = json.loads(text, object_pairs_hook=_no_duplicates) if key in Settings.json_keys else text
-        except _Duplicate as twice:
+            document[key] = (
+                json.loads(text, object_pairs_hook=_no_duplicates) if key in Settings.json_keys else text
+            )
+        except _DuplicateKeyError as twice:
             findings.append(f"{key}.{twice}: is there twice; keep one of them")
         except ValueError:
             findings.append(f"{key}: is not valid JSON; set it with `pulumi config set --path`")
@@ -210,7 +221,7 @@ def load(values: Mapping[str, str]) -> Settings:
     return settings
 
 
-class _Duplicate(Exception):
+class _DuplicateKeyError(Exception):
     pass
 
 
@@ -218,7 +229,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _Duplicate(key)
+            raise _DuplicateKeyError(key)
         found[key] = value
     return found
 
@@ -288,11 +299,21 @@ def _finding(error: ErrorDetails) -> str:
     return f"{path}: {shown} does not fit ({error['msg']}); see the table of keys in README.md"
 
 
+def _refuse_settings(free: Mapping[str, str]) -> Iterator[str]:
+    for key, value in free.items():
+        if key in FORCED_KEYS:
+            yield f"settings.{key}: {_shown(value)} would replace what this stack sets itself; {FORCED_KEYS[key]}"
+        elif not re.fullmatch(r"[a-z][a-z0-9_]*", key):
+            yield f"settings.{_shown(key)[1:-1]}: is not a PgBouncer setting; use its name from pgbouncer.ini(5)"
+
+
 def _cross_check(settings: Settings) -> Iterator[str]:
     names = settings.names
     if not settings.services:
         yield "services: is empty; name at least one service"
-    yield from refuse_entry_name("database", settings.database, taken={names.auth_entry: "the entry for lookups"})
+    yield from refuse_entry_name(
+        "database", settings.database, taken={names.auth_entry: "the entry for lookups"}
+    )
     taken = {
         names.transaction_entry: "the transaction lane",
         names.session_entry: "the session lane",
@@ -310,11 +331,7 @@ def _cross_check(settings: Settings) -> Iterator[str]:
             yield f"superusers: {_shown(user)} is no user of any service; remove it"
     if settings.docker_host and not re.match(r"(unix|tcp|ssh|npipe)://", settings.docker_host):
         yield f"docker_host: {_shown(settings.docker_host)} has no scheme; use unix://, tcp:// or ssh://"
-    for key, value in settings.settings.items():
-        if key in FORCED_KEYS:
-            yield f"settings.{key}: {_shown(value)} would replace what this stack sets itself; {FORCED_KEYS[key]}"
-        elif not re.fullmatch(r"[a-z][a-z0-9_]*", key):
-            yield f"settings.{_shown(key)[1:-1]}: is not a PgBouncer setting; use its name from pgbouncer.ini(5)"
+    yield from _refuse_settings(settings.settings)
     if settings.drain_seconds >= settings.destroy_grace_seconds:
         yield (
             f"drain_seconds: {settings.drain_seconds} leaves running transactions no time; use less than "

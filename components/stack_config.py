@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Mapping
+
 import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys_env, is_config_secret
 
 from components import preflight
 from components.budget import Budget, overcommitment, prove
@@ -16,8 +19,14 @@ def read() -> tuple[Settings, Budget]:
     prefix = f"{pulumi.get_project()}:"
     # Config.get knows single keys only: an unknown key is seen in the whole map
     values = {**get_config_env(), **CONFIG.get()}
+    secret = {*get_config_secret_keys_env(), *filter(is_config_secret, values)}
     try:
-        settings = load({key.removeprefix(prefix): text for key, text in values.items() if key.startswith(prefix)})
+        _refuse_clear_secrets(
+            {key.removeprefix(prefix): text for key, text in values.items() if key not in secret}
+        )
+        settings = load(
+            {key.removeprefix(prefix): text for key, text in values.items() if key.startswith(prefix)}
+        )
         divide(settings)
         budget = prove(settings)
         if not pulumi.runtime.is_dry_run():
@@ -27,6 +36,18 @@ def read() -> tuple[Settings, Budget]:
     for warning in warnings(settings, budget):
         pulumi.log.warn(warning)
     return settings, budget
+
+
+def _refuse_clear_secrets(values: Mapping[str, str]) -> None:
+    """Pulumi demands --secret for keys without a default only; a password in clear would sit in a committed file."""
+    findings = [
+        f"{key}: is stored in clear in Pulumi.{pulumi.get_stack()}.yaml; "
+        f"remove it there, change the password, and set it with `pulumi config set --secret {example}`"
+        for key, example in (("admin_password", "admin_password"), ("passwords", "--path 'passwords.USER'"))
+        if values.get(key, "{}") != "{}"
+    ]
+    if findings:
+        raise SettingsError("\n".join(findings))
 
 
 def warnings(settings: Settings, budget: Budget) -> list[str]:
@@ -53,12 +74,24 @@ def warnings(settings: Settings, budget: Budget) -> list[str]:
             f"destroy_grace_seconds: {settings.destroy_grace_seconds} is less than transaction_timeout ({timeout}); "
             "a stopping pooler would cut transactions that are still allowed to run"
         )
-    if settings.admin_sslmode == "disable" and settings.admin_host not in ("127.0.0.1", "::1", "localhost"):
+    if settings.admin_sslmode == "disable" and not _stays_on_this_host(settings):
         found.append(
             f"admin_sslmode: the connection to {settings.admin_host} is not encrypted; "
             "use require unless it stays on this host"
         )
     return found
+
+
+def _stays_on_this_host(settings: Settings) -> bool:
+    """Loopback, or the address of a container on an engine of this host."""
+    if settings.admin_host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(settings.admin_host)
+    except ValueError:
+        return False
+    engine_is_local = not settings.docker_host or settings.docker_host.startswith("unix://")
+    return address.is_loopback or (address.is_private and engine_is_local)
 
 
 def refusing_hook(settings: Settings) -> pulumi.ResourceHook:
