@@ -1,0 +1,275 @@
+"""Changes to a running stack: what reloads, what replaces, what fails, and that nobody is dropped by it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.e2e.conftest import PASSWORDS
+from tests.e2e.deployment import Deployment
+from tests.e2e.load import Report, busy
+from toolchain.engine import docker
+
+BROKEN_TAG = "pgbouncer-stack/pgbouncer:1.26.99-test"
+
+
+@pytest.fixture(scope="module")
+def up(deployment: Deployment) -> Deployment:
+    """The deployment after its first update."""
+    deployment.up()
+    return deployment
+
+
+def pool_sizes(deployment: Deployment) -> dict[str, str]:
+    """Entry → pool_size as the running pooler has it."""
+    shown = docker(
+        "exec", deployment.poolers()[0], "sh", "-c",
+        'psql -XAt -h "$(cat /tmp/slot)" -p 6432 -U pgbouncer -d pgbouncer -c "SHOW DATABASES"',
+    )  # fmt: skip
+    return {line.split("|")[0]: line.split("|")[5] for line in shown.splitlines()}
+
+
+def live_hash(deployment: Deployment) -> str:
+    return docker("exec", deployment.poolers()[0], "readlink", "/config/live").strip()
+
+
+def test_a_changed_pool_size_fails_no_transaction_of_50_busy_clients(up: Deployment) -> None:
+    dsn, before = up.lane("webhook_receiver", "transaction"), up.poolers()
+    services = up.config["services"] | {
+        "reporter": {"user": "postgres", "route": "transaction", "pool_size": 3}
+    }
+    with busy(lambda: dsn, 50, reconnect=False) as report:
+        up.up({"services": services})
+    print(f"pool size changed under 50 clients: {summary(report)}")
+    assert (report.cut, report.closed_between, report.refused) == ([], [], [])
+    assert report.transactions > 0
+    assert up.poolers() == before
+    assert pool_sizes(up)["reporter"] == "3"
+
+
+def test_a_bad_setting_fails_with_the_message_of_pgbouncer_and_changes_nothing(up: Deployment) -> None:
+    dsn, before = up.lane("webhook_receiver", "transaction"), (up.poolers(), live_hash(up))
+    with busy(lambda: dsn, 10, reconnect=False) as report:
+        said = up.failed_up({"settings": {"server_lifetime": "soon"}})
+    assert 'invalid value "soon" for parameter server_lifetime' in said
+    assert "pulumi up --replace 'urn:pulumi:test-changes::pgbouncer::" in said
+    assert (up.poolers(), live_hash(up)) == before
+    assert (report.cut, report.closed_between, report.refused) == ([], [], [])
+
+
+def test_the_corrected_setting_heals_the_next_up(up: Deployment) -> None:
+    up.up({"settings": {"server_lifetime": "1800"}})
+    shown = docker(
+        "exec", up.poolers()[0], "sh", "-c",
+        'psql -XAt -h "$(cat /tmp/slot)" -p 6432 -U pgbouncer -d pgbouncer -c "SHOW CONFIG"',
+    )  # fmt: skip
+    assert "server_lifetime|1800|3600|yes" in shown.splitlines()
+
+
+def test_an_entry_with_clients_is_not_removed(up: Deployment) -> None:
+    services = dict(up.config["services"])
+    removed = {name: body for name, body in services.items() if name != "reporter"}
+    with psycopg.connect(up.lane("reporter", "transaction"), autocommit=True) as client:
+        client.execute("SELECT 1")
+        said = up.failed_up({"services": removed})
+        assert client.execute("SELECT 1").fetchone() == (1,)
+    assert "entry reporter would be removed while clients are on it: postgres (1)" in said
+    up.up({"services": services})
+
+
+@pytest.fixture
+def image_that_never_gets_ready(up: Deployment) -> Iterator[str]:
+    """PgBouncer that checks a configuration like any other but hangs when it should serve."""
+    program = (
+        "cp /usr/bin/pgbouncer /usr/bin/pgbouncer.real 2>/dev/null || cp /usr/sbin/pgbouncer /usr/bin/pgbouncer.real; "
+        "rm -f /usr/sbin/pgbouncer /usr/bin/pgbouncer; "
+        'printf "#!/bin/sh\\ncase \\$1 in /tmp/pgbouncer.ini) exec sleep 600;; esac\\n'
+        'exec /usr/bin/pgbouncer.real \\"\\$@\\"\\n" >/usr/bin/pgbouncer; chmod 755 /usr/bin/pgbouncer'
+    )
+    made = docker(
+        "create", f"--label=pgbouncer-stack.stack={up.stack}", "--network=none", "--user=0", "--entrypoint=/bin/sh",
+        up.config["image"], "-c", program,
+    ).strip()  # fmt: skip
+    docker("start", "--attach", made)
+    docker("commit", made, BROKEN_TAG)
+    docker("rm", made)
+    yield BROKEN_TAG
+    docker("image", "rm", "--force", BROKEN_TAG)
+
+
+def test_an_image_that_never_gets_ready_fails_each_up_while_the_old_pooler_serves(
+    up: Deployment, image_that_never_gets_ready: str
+) -> None:
+    good, dsn, [old] = up.config["image"], up.lane("webhook_receiver", "transaction"), up.poolers()
+    with busy(lambda: dsn, 5, reconnect=False) as report:
+        first = up.failed_up({"image": image_that_never_gets_ready})
+        second = up.failed_up()
+        assert old in up.poolers()
+    assert "pgbouncer-ready failed (exit code 1)" in first
+    assert "pgbouncer-ready failed (exit code 1)" in second
+    assert (report.cut, report.closed_between, report.refused) == ([], [], [])
+    up.up({"image": good})
+    assert len(up.poolers()) == 1
+
+
+def test_an_image_upgrade_cuts_no_transaction_and_refuses_no_login(up: Deployment) -> None:
+    other = f"{up.config['image']}-test"
+    docker("tag", up.config["image"], other)
+    dsn = up.outputs()["lanes"]["webhook_receiver"]["transaction"]
+    try:
+        with busy(lambda: with_addresses(up, dsn), 10) as report:
+            before = up.poolers()
+            up.up({"image": other})
+        print(f"image upgraded under 10 clients: {summary(report)}")
+        assert report.cut == []
+        assert report.refused == []
+        assert up.poolers() != before
+    finally:
+        up.up({"image": other.removesuffix("-test")})
+        docker("image", "rm", other)
+
+
+def with_addresses(deployment: Deployment, dsn: str) -> str:
+    """The DSN with every address that Docker's DNS gives for the alias at this moment; libpq tries them in turn."""
+    parts: dict[str, Any] = conninfo_to_dict(dsn)
+    addresses = []
+    for container in deployment.poolers():
+        try:
+            addresses.append(deployment.address(container))
+        except Exception:  # noqa: S112 it may have gone since it was listed
+            continue
+    parts["hostaddr"] = ",".join(addresses)
+    parts["host"] = ",".join([str(parts["host"])] * len(addresses))
+    return make_conninfo(**parts)
+
+
+def test_a_stopped_pooler_lets_running_transactions_finish(up: Deployment) -> None:
+    dsn, [pooler] = up.lane("webhook_receiver", "transaction"), up.poolers()
+    outcome: list[object] = []
+
+    def one_long_transaction() -> None:
+        with psycopg.connect(dsn, autocommit=True) as client:
+            client.execute("BEGIN")
+            client.execute("SELECT pg_catalog.pg_sleep(6)")
+            outcome.append(client.execute("SELECT 'still here'").fetchone())
+            client.execute("COMMIT")
+            outcome.append("committed")
+
+    client = threading.Thread(target=one_long_transaction)
+    client.start()
+    time.sleep(1)
+    with busy(lambda: dsn, 10) as report:
+        time.sleep(1)
+        docker("stop", "--time=30", pooler)
+        client.join()
+        docker("start", pooler)
+        time.sleep(2)
+    print(f"pooler stopped under 10 clients: {len(report.cut)} transactions cut of {report.transactions}")
+    assert outcome == [("still here",), "committed"]
+    assert report.cut == []
+
+
+def test_a_new_auth_password_fails_no_login(up: Deployment) -> None:
+    dsn, stop, failed, logins = (
+        up.lane("service_1", "transaction"),
+        threading.Event(),
+        list[str](),
+        list[int](),
+    )
+
+    def keep_logging_in() -> None:
+        while not stop.is_set():
+            try:
+                psycopg.connect(dsn, connect_timeout=5).close()
+                logins.append(1)
+            except psycopg.OperationalError as refused:
+                failed.append(str(refused))
+
+    clients = [threading.Thread(target=keep_logging_in) for _ in range(4)]
+    for client in clients:
+        client.start()
+    up.up({"rotation": 2})
+    time.sleep(1)
+    stop.set()
+    for client in clients:
+        client.join()
+    print(f"auth password rotated: {len(failed)} of {len(logins)} logins failed")
+    assert failed == []
+    assert auth_roles(up) == ["pgbouncer_auth_b"]
+
+
+def auth_roles(deployment: Deployment) -> list[str]:
+    found = deployment.database.sql(
+        "SELECT rolname FROM pg_roles WHERE rolname LIKE 'pgbouncer_auth_%' ORDER BY 1;"
+    )
+    return found.split()
+
+
+def test_a_wrong_admin_password_stops_an_update_before_anything_is_touched(up: Deployment) -> None:
+    before = [(resource["urn"], resource.get("id")) for resource in up.state()]
+    up.pulumi("config", "set", "--secret", "admin_password", stdin="wrong")
+    said = up.failed_up({"max_backends": 24})
+    up.pulumi("config", "set", "--secret", "admin_password", stdin=PASSWORDS["postgres"])
+    assert "admin_password: was refused for postgres at" in said
+    assert [(resource["urn"], resource.get("id")) for resource in up.state()] == before
+    up.up({"max_backends": 25}, arguments=["--expect-no-changes"])
+
+
+def test_a_preview_works_with_the_database_out_of_reach(up: Deployment) -> None:
+    up.write_config({"max_backends": 24})
+    docker("stop", up.database.name)
+    try:
+        shown = up.pulumi("preview").stdout
+    finally:
+        docker("start", up.database.name)
+        up.database.wait()
+        up.write_config({"max_backends": 25, "admin_host": up.database.address()[0]})
+    assert "docker:index:Container pgbouncer-reload" in shown
+
+
+def test_a_forgotten_alias_of_a_stranger_is_named(up: Deployment) -> None:
+    stranger = docker(
+        "run", "--detach", f"--label=pgbouncer-stack.stack={up.stack}-stranger", f"--network={up.database.network}",
+        "--network-alias=pgbouncer", f"--name={up.stack}-stranger", "--entrypoint=sleep", up.config["image"], "600",
+    ).strip()  # fmt: skip
+    try:
+        said = up.failed_up()
+    finally:
+        docker("rm", "--force", stranger)
+    assert f'alias: "pgbouncer" is answered by container {up.stack}-stranger already' in said
+
+
+def test_destroy_leaves_nothing_but_the_services_and_their_data(up: Deployment) -> None:
+    up.database.sql("CREATE TABLE kept (id int); INSERT INTO kept VALUES (42);")
+    up.pulumi("destroy", "--yes")
+    label = f"--filter=label=pgbouncer-stack.stack={up.stack}"
+    assert up.containers() == []
+    assert docker("volume", "ls", "--quiet", label).split() == []
+    assert up.database.sql(
+        "SELECT nspname FROM pg_namespace WHERE nspname = 'pgbouncer' "
+        "UNION SELECT rolname FROM pg_roles WHERE rolname LIKE 'pgbouncer%';"
+    ).split() == []  # fmt: skip
+    assert up.database.sql("SELECT id FROM kept;").split() == ["42"]
+    assert up.database.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'user\\__';").split() == ["8"]
+
+
+def test_an_update_beside_objects_made_by_hand_says_how_to_go_on(up: Deployment) -> None:
+    up.database.sql("CREATE ROLE pgbouncer_auth_b LOGIN; CREATE SCHEMA pgbouncer;")
+    said = up.failed_up()
+    up.database.sql("DROP SCHEMA pgbouncer; DROP ROLE pgbouncer_auth_b;")
+    assert 'name: role "pgbouncer_auth_b", schema "pgbouncer" is already there' in said
+    assert "pulumi config set name pgbouncer_pulumi" in said
+    assert up.containers() == []
+
+
+def summary(report: Report) -> str:
+    return (
+        f"{report.transactions} transactions, {len(report.cut)} cut, {len(report.closed_between)} closed between, "
+        f"{len(report.refused)} refused, longest {report.longest_stall * 1000:.0f} ms"
+    )
