@@ -1,0 +1,80 @@
+# The targets install what is missing themselves; toolchain/ does the work.
+PYTHON ?= python3
+STACK ?= dev
+CMD ?=
+FORCE ?=
+UPGRADE ?=
+PYTEST_ARGS ?=
+
+TOOLCHAIN = @$(PYTHON) -m toolchain
+VENV = .venv/bin
+TYPED = components toolchain tests __main__.py
+export CMD
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview down console image env shell test test-unit test-integration test-e2e \
+    lint lock engine-stop clean-cache
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## install what is missing and bring the stack up: a throwaway database and its pooler (STACK=prod: your own database)
+	$(TOOLCHAIN) up --stack "$(STACK)"
+
+preview: ## what `make up` would change
+	$(TOOLCHAIN) preview --stack "$(STACK)"
+
+console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
+	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
+
+down: ## remove the stack, for dev its database too (FORCE=1: even with clients connected)
+	$(TOOLCHAIN) down --stack "$(STACK)" --force "$(FORCE)"
+
+test: ## every test
+	$(TOOLCHAIN) prepare
+	$(TOOLCHAIN) sweep
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-integration
+	@$(MAKE) --no-print-directory test-e2e
+
+test-unit: ## pure code and mocks, seconds
+	$(TOOLCHAIN) python
+	$(VENV)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-integration: ## real PgBouncer and Postgres, without Pulumi
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+test-e2e: ## whole stacks with `pulumi up`, under load and with faults
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+lint: ## ruff and mypy --strict
+	$(TOOLCHAIN) python
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy --strict $(TYPED)
+
+image: ## build the images, print their references (FORCE=1: again)
+	$(TOOLCHAIN) image --force "$(FORCE)"
+
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
+lock: ## write requirements.txt and requirements-dev.txt from the .in files (UPGRADE=1: newest versions)
+	$(TOOLCHAIN) python
+	@command -v uv >/dev/null || test -x $(VENV)/uv || $(VENV)/python -m pip install --quiet uv
+	@for name in requirements requirements-dev; do \
+	    PATH="$$PATH:$(VENV)" uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate \
+	        $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+env: ## what lets plain `pulumi` work in your shell; for `eval`
+	$(TOOLCHAIN) env --stack "$(STACK)"
+
+shell: ## a shell in which plain `pulumi` works
+	$(TOOLCHAIN) shell --stack "$(STACK)"
+
+engine-stop: ## stop the Docker engine if `make up` started it
+	$(TOOLCHAIN) engine-stop
+
+clean-cache: ## remove images, the built CLI and plugins; state and passphrases stay
+	$(TOOLCHAIN) clean-cache
