@@ -37,7 +37,7 @@ _DEFAULTS: dict[str, tuple[str, str]] = {
     "dns_nxdomain_ttl": ("1", "as dns_max_ttl, for a name that was gone"),
     "ignore_startup_parameters": (
         "extra_float_digits,options,statement_timeout,idle_in_transaction_session_timeout,search_path",
-        "drivers send these at connect; pinned on the role they still hold",
+        "drivers send these at connect; pinned on the role they hold, but for what PgBouncer tracks (read-only)",
     ),
     "log_connections": ("0", "ten services reconnect all day; SHOW CLIENTS lists them"),
     "log_disconnections": ("0", "as log_connections"),
