@@ -48,9 +48,7 @@ def down(name: str, *, force: bool) -> None:
 def _destroy(stack: Stack, state: dict[str, Any], *, force: bool) -> list[str]:
     if not force:
         _refuse_clients(stack)
-    leftovers.release(stack)
-    leftovers.remove_orphans(stack, state)
-    leftovers.forget_interrupted(stack, state)
+    leftovers.recover(stack, state)
     options = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"]
     if resources(state) and stack.show("destroy", *options):
         raise Problem(

@@ -13,7 +13,7 @@ from toolchain import engine
 from toolchain.dev_database import PURPOSE_LABEL, STACK_LABEL
 from toolchain.problem import Problem
 from toolchain.processes import attempt
-from toolchain.stack import CONTAINER_TYPE, VOLUME_TYPE, Stack, ids, resources
+from toolchain.stack import CONTAINER_TYPE, VOLUME_TYPE, Stack, failed_jobs, ids, resources
 from toolchain.steps import say
 
 
@@ -25,6 +25,15 @@ class Lock:
     user: str
     host: str
     since: str
+
+
+def recover(stack: Stack, state: dict[str, Any] | None) -> list[str]:
+    """Clears the way for the next update; returns the URNs of failed jobs, which only `--replace` runs again."""
+    release(stack)
+    remove_orphans(stack, state)
+    if state:
+        forget_interrupted(stack, state)
+    return failed_jobs(state)
 
 
 def release(stack: Stack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolchain import dev_stack, engine, image, leftovers, own_stack, passphrase, prepare, report
 from toolchain.problem import Problem
-from toolchain.stack import Stack, failed_jobs
+from toolchain.stack import Stack
 from toolchain.steps import say
 
 
@@ -12,11 +12,7 @@ def up(name: str) -> None:
     """Installs what is missing, updates the stack and shows its DSNs."""
     stack = ready(name)
     state = stack.state()
-    leftovers.release(stack)
-    leftovers.remove_orphans(stack, state)
-    if state:
-        leftovers.forget_interrupted(stack, state)
-    again = failed_jobs(state)
+    again = leftovers.recover(stack, state)
     for urn in again:
         say(f"stack {name}: {urn.rpartition('::')[2]} failed in an earlier update and runs again")
     # A database of one's own deserves a dry run of the whole update before its first change.
