@@ -187,12 +187,15 @@ def _check_network(settings: Settings, stack: str, client: docker.DockerClient) 
         return
     for identifier in network.attrs.get("Containers") or {}:
         member = client.containers.get(identifier)
+        if member.name == settings.adopts:
+            continue
         if member.labels.get("pgbouncer-stack.stack") != stack and settings.alias in _answers_to(
             member, str(network.name)
         ):
             yield (
                 f'alias: "{settings.alias}" is answered by container {member.name} already, which is not of this '
-                "stack; stop it, or `pulumi config set alias` to another name until the services have moved"
+                "stack; stop it, take it over step by step (`adopts`, see 'Adopt what is there' in README.md), or "
+                "`pulumi config set alias` to another name until the services have moved"
             )
 
 

@@ -95,6 +95,12 @@ def _deployment_name(value: str) -> str:
     return value
 
 
+def _container_name(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+        raise _refusal(f"{_shown(value)} is not a container's name; `docker ps` shows it")
+    return value
+
+
 def _choice(*allowed: str) -> BeforeValidator:
     def check(value: object) -> object:
         if value not in allowed:
@@ -156,6 +162,8 @@ class Settings(_Model):
     docker_host: str = ""
     name: Annotated[str, AfterValidator(_deployment_name)] = "pgbouncer"
     alias: Host = "pgbouncer"
+    adopts: Annotated[str, AfterValidator(_container_name)] = ""
+    """Container, not of this stack, that may answer to the alias until it is stopped."""
     port: Port = 6432
     ports: tuple[Annotated[str, AfterValidator(_published)], ...] = ()
     run_as: Annotated[str, AfterValidator(_numeric_user)] = "65532:65532"

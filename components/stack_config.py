@@ -68,6 +68,11 @@ def warnings(settings: Settings, budget: Budget) -> list[str]:
             f"ports: {', '.join(settings.ports)} can be held by one container only, so an image upgrade cannot "
             "overlap: clients are cut off until the new pooler answers"
         )
+    if settings.adopts:
+        found.append(
+            f"adopts: container {settings.adopts} and this pooler both answer to {settings.alias} until the former is "
+            "stopped; so long their backends add up"
+        )
     timeout = settings.settings.get("transaction_timeout", "0")
     if timeout.isdigit() and int(timeout) > settings.destroy_grace_seconds:
         found.append(

@@ -176,7 +176,8 @@ class TestTheEngine:
     ) -> None:
         assert found(configured(server, alias=neighbour), stack="prod") == [
             'alias: "taken-name" is answered by container test-integration-neighbour already, which is not of this '
-            "stack; stop it, or `pulumi config set alias` to another name until the services have moved"
+            "stack; stop it, take it over step by step (`adopts`, see 'Adopt what is there' in README.md), or "
+            "`pulumi config set alias` to another name until the services have moved"
         ]
 
     def test_the_name_of_a_container_is_taken_as_well(self, server: Server, neighbour: str) -> None:

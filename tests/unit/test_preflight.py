@@ -310,7 +310,8 @@ def test_a_container_of_others_that_answers_to_the_alias_is_refused(
     servers(engine=Docker(member(name, aliases)))
     assert refused() == (
         f'alias: "pgbouncer" is answered by container {name} already, which is not of this stack; '
-        "stop it, or `pulumi config set alias` to another name until the services have moved"
+        "stop it, take it over step by step (`adopts`, see 'Adopt what is there' in README.md), or "
+        "`pulumi config set alias` to another name until the services have moved"
     )
 
 
@@ -319,6 +320,11 @@ def test_the_container_of_another_stack_that_answers_to_the_alias_is_refused(
 ) -> None:
     servers(engine=Docker(member("other", ["pgbouncer"], {"pgbouncer-stack.stack": "staging"})))
     assert refused().startswith('alias: "pgbouncer" is answered by container other already')
+
+
+def test_the_container_that_is_adopted_may_answer_to_the_alias(servers: Callable[..., None]) -> None:
+    servers(engine=Docker(member("old-pooler", ["pgbouncer"])))
+    preflight.check(settings(adopts="old-pooler"), "prod")
 
 
 def test_the_container_of_this_stack_may_answer_to_the_alias(servers: Callable[..., None]) -> None:

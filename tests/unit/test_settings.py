@@ -21,7 +21,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
     assert refusal(max_backend="25") == (
         "max_backend: is not a known key; known are network, database, database_host, database_port, "
         "max_connections, reserved_connections, admin_host, admin_port, admin_user, admin_password, admin_sslmode, "
-        "deployment_connections, image, docker_host, name, alias, port, ports, run_as, limits, max_backends, "
+        "deployment_connections, image, docker_host, name, alias, adopts, port, ports, run_as, limits, max_backends, "
         "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, settings, services, superusers, "
         "passwords"
     )
@@ -679,3 +679,10 @@ def test_the_error_of_a_secret_leads_to_no_other_error_that_shows_it() -> None:
 def test_a_refused_configuration_shows_no_secret_of_its_other_keys() -> None:
     text = refusal_of(config(admin_password="tr0ub4dor", passwords={"web": "battery-staple"}, port="x"))
     assert text == 'port: "x" is not a whole number; give one, like 10'
+
+
+def test_a_container_to_adopt_has_a_name_that_docker_allows() -> None:
+    assert (
+        refusal(adopts="old pooler")
+        == 'adopts: "old pooler" is not a container\'s name; `docker ps` shows it'
+    )

@@ -208,3 +208,10 @@ def test_a_private_address_leaves_this_host_when_the_engine_is_elsewhere() -> No
     assert warnings(found) == [
         "admin_sslmode: the connection to 172.18.0.2 is not encrypted; use require unless it stays on this host"
     ]
+
+
+def test_an_adoption_says_that_the_backends_of_both_add_up() -> None:
+    assert warnings(settings(adopts="old-pooler")) == [
+        "adopts: container old-pooler and this pooler both answer to pgbouncer until the former is stopped; "
+        "so long their backends add up"
+    ]
