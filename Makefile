@@ -27,7 +27,7 @@ preview: ## what `make up` would change
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
 
-down: ## remove the stack, for dev its database too (FORCE=1: even with clients connected)
+down: ## remove the stack, for dev its database too (others refuse while clients are connected; FORCE=1 does not)
 	$(TOOLCHAIN) down --stack "$(STACK)" --force "$(FORCE)"
 
 test: ## every test

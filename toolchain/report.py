@@ -41,8 +41,8 @@ def without_password(outputs: Mapping[str, Any]) -> list[str]:
     return sorted({login.username or "" for login in logins if login.password is None})
 
 
-def next_steps(stack: str, config_file: str, passphrase: str | None) -> str:
-    """The commands that a newcomer needs now."""
+def next_steps(stack: str, config_file: str, passphrase: str | None, service: str) -> str:
+    """The commands that a newcomer needs now; `service` is one that the stack has."""
     option = "" if stack == "dev" else f" STACK={stack}"
     rows = [
         (f"in {config_file}: route: direct → transaction, then `make up{option}`", "cut a service over"),
@@ -50,7 +50,7 @@ def next_steps(stack: str, config_file: str, passphrase: str | None) -> str:
         (f"make preview{option}", "show what an update would change"),
         (f'make console{option} CMD="SHOW POOLS"', "look at the pools (without CMD: the admin console)"),
         (f'eval "$(make -s env{option})"', f"use plain `pulumi … --stack {stack}` in this shell"),
-        (f"pulumi stack output --show-secrets --stack {stack} grafana_dsn", "one DSN with its password"),
+        (f"pulumi stack output --show-secrets --stack {stack} {service}_dsn", "one DSN with its password"),
         (f"make down{option}", "remove the stack" + (" with its database" if stack == "dev" else "")),
     ]
     lines = ["Next:", *(f"  {line}" for line in table(("", ""), rows).splitlines()[1:])]

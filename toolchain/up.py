@@ -28,7 +28,8 @@ def up(name: str) -> None:
         command = f"pulumi config set --secret --path 'passwords.USER' --stack {name}"
         print(f"No password is known for {', '.join(unknown)}; to have it in the DSNs: {command}\n")
     file = stack.environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-    print(report.next_steps(name, stack.config_file.name, file if passphrase.is_encrypted(name) else None))
+    passphrase_file = file if passphrase.is_encrypted(name) else None
+    print(report.next_steps(name, stack.config_file.name, passphrase_file, next(iter(outputs["routes"]))))
 
 
 def preview(name: str) -> int:

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from toolchain import pulumi_cli
 from toolchain.dev_database import DevDatabase
 from toolchain.engine import docker
+from toolchain.problem import Problem
 
 PROJECT = Path(__file__).parent.parent.parent
 PART_OF_A_PROJECT = ("Pulumi.yaml", "__main__.py", "components", "sql", ".venv")
@@ -127,6 +128,16 @@ class Deployment:
         """Address of a container on the database's network."""
         found = json.loads(docker("container", "inspect", container))[0]["NetworkSettings"]["Networks"]
         return str(found[self.database.network]["IPAddress"])
+
+    def pooler_addresses(self) -> list[str]:
+        """What Docker's DNS gives for the alias at this moment."""
+        found = []
+        for container in self.poolers():
+            try:
+                found.append(self.address(container))
+            except Problem:  # it has gone since it was listed
+                continue
+        return found
 
     def reachable(self, dsn: str) -> str:
         """The same DSN with the address behind its host name, which only Docker's network resolves."""

@@ -138,12 +138,7 @@ def test_an_image_upgrade_cuts_no_transaction_and_refuses_no_login(up: Deploymen
 def with_addresses(deployment: Deployment, dsn: str) -> str:
     """The DSN with every address that Docker's DNS gives for the alias at this moment; libpq tries them in turn."""
     parts: dict[str, Any] = conninfo_to_dict(dsn)
-    addresses = []
-    for container in deployment.poolers():
-        try:
-            addresses.append(deployment.address(container))
-        except Exception:  # noqa: S112 it may have gone since it was listed
-            continue
+    addresses = deployment.pooler_addresses()
     parts["hostaddr"] = ",".join(addresses)
     parts["host"] = ",".join([str(parts["host"])] * len(addresses))
     return make_conninfo(**parts)

@@ -41,13 +41,13 @@ def test_columns_are_as_wide_as_their_longest_cell() -> None:
 
 
 def test_the_next_commands_name_the_stack_unless_it_is_dev() -> None:
-    assert "make down STACK=prod" in next_steps("prod", "Pulumi.prod.yaml", None)
-    assert "make down " in next_steps("dev", "Pulumi.dev.yaml", None)
+    assert "make down STACK=prod" in next_steps("prod", "Pulumi.prod.yaml", None, "grafana")
+    assert "make down " in next_steps("dev", "Pulumi.dev.yaml", None, "grafana")
 
 
 def test_the_place_of_the_passphrase_is_said_only_where_there_is_one() -> None:
-    assert "/keys/dev" in next_steps("dev", "Pulumi.dev.yaml", "/keys/dev")
-    assert "passphrase" not in next_steps("prod", "Pulumi.prod.yaml", None)
+    assert "/keys/dev" in next_steps("dev", "Pulumi.dev.yaml", "/keys/dev", "grafana")
+    assert "passphrase" not in next_steps("prod", "Pulumi.prod.yaml", None, "grafana")
 
 
 def test_users_whose_password_the_stack_does_not_know_are_named_once() -> None:
