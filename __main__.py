@@ -6,6 +6,7 @@ from components import ini, outputs, providers, stack_config
 from components.auth import AuthLookup, AuthLookupArgs
 from components.cap import CapSetting, CapSettingArgs
 from components.pooler import Pooler, PoolerArgs
+from components.service_passwords import ServicePasswords, ServicePasswordsArgs
 
 settings, budget = stack_config.read()
 on_engine = pulumi.ResourceOptions(providers=[providers.engine(settings)])
@@ -26,18 +27,25 @@ lookup = AuthLookup(
 cap = CapSetting(
     settings.name,
     CapSettingArgs(
-        image=settings.image,
-        network=settings.network,
-        host=settings.database_host,
-        port=settings.database_port,
-        database=settings.database,
-        user=settings.admin_user,
-        password=settings.admin_password.get_secret_value(),
+        access=providers.inside_network(settings),
         interval_ms=ini.CHECK_INTERVAL_MS,
         depends_on=lookup.ready,
     ),
     on_engine,
 )
+
+if settings.managed_passwords:
+    ServicePasswords(
+        settings.name,
+        ServicePasswordsArgs(
+            access=providers.inside_network(settings),
+            passwords={
+                user: settings.passwords[user].get_secret_value() for user in settings.managed_passwords
+            },
+            depends_on=lookup.ready,
+        ),
+        on_engine,
+    )
 
 Pooler(
     settings.name,

@@ -1,4 +1,4 @@
-"""The two servers that the stack changes, each as one explicit provider."""
+"""The two servers that the stack changes: as explicit providers, and as a job reaches the database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pulumi_docker as docker
 import pulumi_postgresql as postgresql
 
 from components.settings import Settings
+from components.sql_job import DatabaseAccess
 
 
 def engine(settings: Settings) -> docker.Provider:
@@ -26,4 +27,17 @@ def database(settings: Settings) -> postgresql.Provider:
         sslmode=settings.admin_sslmode,
         max_connections=settings.deployment_connections,
         connect_timeout=10,
+    )
+
+
+def inside_network(settings: Settings) -> DatabaseAccess:
+    """Postgres as a job on the engine reaches it."""
+    return DatabaseAccess(
+        image=settings.image,
+        network=settings.network,
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database,
+        user=settings.admin_user,
+        password=settings.admin_password.get_secret_value(),
     )

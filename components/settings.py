@@ -178,6 +178,8 @@ class Settings(_Model):
     services: Mapping[str, Service]
     superusers: tuple[str, ...] = ()
     passwords: Mapping[str, SecretStr] = {}
+    managed_passwords: tuple[str, ...] = ()
+    """Users whose password in `passwords` the stack also sets on the server."""
 
     json_keys: ClassVar[tuple[str, ...]] = (
         "ports",
@@ -186,6 +188,7 @@ class Settings(_Model):
         "services",
         "superusers",
         "passwords",
+        "managed_passwords",
     )
 
     @property
@@ -315,6 +318,20 @@ def _refuse_settings(free: Mapping[str, str]) -> Iterator[str]:
             yield f"settings.{_shown(key)[1:-1]}: is not a PgBouncer setting; use its name from pgbouncer.ini(5)"
 
 
+def _refuse_managed_passwords(settings: Settings) -> Iterator[str]:
+    for user in settings.managed_passwords:
+        if user not in settings.passwords:
+            yield (
+                f"managed_passwords: the stack knows no password of {_shown(user)}; "
+                "set it with `pulumi config set --secret --path 'passwords.USER'`, or remove the user here"
+            )
+        elif user == settings.admin_user:
+            yield (
+                f"managed_passwords: {_shown(user)} is the admin_user; change its password by hand "
+                "and set admin_password, or the next update could not log in"
+            )
+
+
 def _cross_check(settings: Settings) -> Iterator[str]:
     names = settings.names
     if not settings.services:
@@ -334,6 +351,7 @@ def _cross_check(settings: Settings) -> Iterator[str]:
     for user in settings.passwords:
         if user not in users:
             yield f"passwords.{user}: is no user of any service; users are {', '.join(users)}"
+    yield from _refuse_managed_passwords(settings)
     for user in settings.superusers:
         if user not in users:
             yield f"superusers: {_shown(user)} is no user of any service; remove it"

@@ -199,6 +199,24 @@ def test_a_new_auth_password_fails_no_login(up: Deployment) -> None:
     assert auth_roles(up) == ["pgbouncer_auth_b"]
 
 
+def test_a_new_password_of_a_service_leaves_its_connections_and_memberships_alone(up: Deployment) -> None:
+    up.database.sql("CREATE ROLE readers; GRANT readers TO user_2;")
+    old = up.lane("service_2", "transaction")
+    up.up({"managed_passwords": ["user_2", "analytics_ro"]})
+    with psycopg.connect(old, autocommit=True) as open_before:
+        open_before.execute("SELECT 1")
+        up.pulumi("config", "set", "--secret", "--path", "passwords.user_2", stdin="another-sentinel:\\'")
+        up.up()
+        assert open_before.execute("SELECT current_user::text").fetchone() == ("user_2",)
+    with psycopg.connect(up.lane("service_2", "transaction")) as client:
+        assert client.execute("SELECT pg_has_role('readers', 'member')").fetchone() == (True,)
+    with pytest.raises(psycopg.OperationalError, match="SASL authentication failed"):
+        psycopg.connect(old)
+    with psycopg.connect(up.lane("analytics_mcp", "transaction")) as client:  # its odd password, set anew
+        assert client.execute("SELECT 1").fetchone() == (1,)
+    up.pulumi("preview", "--expect-no-changes")
+
+
 def auth_roles(deployment: Deployment) -> list[str]:
     found = deployment.database.sql(
         "SELECT rolname FROM pg_roles WHERE rolname LIKE 'pgbouncer_auth_%' ORDER BY 1;"

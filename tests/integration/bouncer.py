@@ -18,10 +18,10 @@ from docker.models.containers import Container
 from docker.types import LogConfig
 
 from components import ini
-from components.cap import pgpass_line
 from components.jobs import script
 from components.pooler import READY_TIMEOUT_SECONDS
 from components.settings import Settings
+from components.sql_job import pgpass_line
 from tests.integration.server import PREFIX, STACK
 from toolchain.dev_database import STACK_LABEL
 

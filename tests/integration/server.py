@@ -14,8 +14,9 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from components.auth import lookup_body, scram_verifier
+from components.auth import lookup_body
 from components.names import DeploymentNames
+from components.scram import scram_verifier
 from components.settings import Settings, load
 from toolchain.dev_database import DevDatabase
 

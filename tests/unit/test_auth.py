@@ -8,8 +8,9 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from components.auth import lookup_body, scram_verifier
+from components.auth import lookup_body
 from components.names import DeploymentNames
+from components.scram import scram_verifier
 from tests.unit.stacks import ROOT
 
 SALT = "AAECAwQFBgcICQoLDA0ODw=="  # the bytes 0 to 15

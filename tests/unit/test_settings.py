@@ -23,7 +23,7 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
         "max_connections, reserved_connections, admin_host, admin_port, admin_user, admin_password, admin_sslmode, "
         "deployment_connections, image, docker_host, name, alias, adopts, port, ports, run_as, limits, max_backends, "
         "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, settings, services, superusers, "
-        "passwords"
+        "passwords, managed_passwords"
     )
 
 
@@ -71,7 +71,9 @@ def test_the_defaults_of_the_project_file_are_those_of_the_program() -> None:
     assert {
         key: Settings.model_fields[key].get_default() for key in declared if "default" in declared[key]
     } == {
-        key: {"ports": (), "superusers": (), "limits": Limits()}.get(key, entry["default"])
+        key: {"ports": (), "superusers": (), "managed_passwords": (), "limits": Limits()}.get(
+            key, entry["default"]
+        )
         for key, entry in declared.items()
         if "default" in entry
     }
@@ -685,4 +687,19 @@ def test_a_container_to_adopt_has_a_name_that_docker_allows() -> None:
     assert (
         refusal(adopts="old pooler")
         == 'adopts: "old pooler" is not a container\'s name; `docker ps` shows it'
+    )
+
+
+def test_a_managed_password_has_to_be_known() -> None:
+    assert refusal(managed_passwords=["web"]) == (
+        'managed_passwords: the stack knows no password of "web"; '
+        "set it with `pulumi config set --secret --path 'passwords.USER'`, or remove the user here"
+    )
+
+
+def test_the_password_of_the_admin_is_not_managed() -> None:
+    values = {"services": {"web": {"user": "postgres"}}, "passwords": {"postgres": "tr0ub4dor"}}
+    assert refusal(**values, managed_passwords=["postgres"]) == (
+        'managed_passwords: "postgres" is the admin_user; change its password by hand '
+        "and set admin_password, or the next update could not log in"
     )
