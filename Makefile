@@ -8,11 +8,11 @@ PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = components toolchain tests __main__.py
+TYPED = bench components toolchain tests __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down console image env shell test test-unit test-integration test-e2e \
+.PHONY: help up preview down console bench image env shell test test-unit test-integration test-e2e \
     lint lock engine-stop clean-cache
 
 help: ## this list
@@ -54,6 +54,10 @@ lint: ## ruff and mypy --strict
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
+
+bench: ## what clients notice of each event, as a table (minutes, on a throwaway stack)
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m bench.events
 
 image: ## build the images, print their references (FORCE=1: again)
 	$(TOOLCHAIN) image --force "$(FORCE)"

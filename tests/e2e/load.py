@@ -22,6 +22,8 @@ class Report:
     closed_between: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     longest_stall: float = 0.0
+    """Seconds between two commits of one client, logins and errors in between included."""
+    last_commit: float | None = None
 
     def add(self, other: Report) -> None:
         """Sum up, the longest stall being the longest of all."""
@@ -72,7 +74,7 @@ def _transactions(
     connection: psycopg.Connection[tuple[object, ...]], stop: threading.Event, report: Report
 ) -> None:
     while not stop.is_set():
-        began, inside = time.monotonic(), False
+        inside = False
         try:
             connection.execute("BEGIN")
             inside = True
@@ -84,8 +86,10 @@ def _transactions(
                 raise
             connection.execute("ROLLBACK")
         else:
+            now = time.monotonic()
             report.transactions += 1
-            report.longest_stall = max(report.longest_stall, time.monotonic() - began)
+            report.longest_stall = max(report.longest_stall, now - (report.last_commit or now))
+            report.last_commit = now
 
 
 @contextmanager
