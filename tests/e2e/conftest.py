@@ -40,12 +40,14 @@ def deployment(
 def prepared(made: Deployment) -> Iterator[Deployment]:
     """The deployment with a running database and a stack that is not up yet; everything is removed afterwards."""
     made.remove()
-    made.database.start()
-    made.database.sql("".join(_role(role, password) for role, password in PASSWORDS.items()))
-    made.config["admin_host"], made.config["admin_port"] = made.database.address()
-    made.init()
-    yield made
-    made.remove()
+    try:
+        made.database.start()
+        made.database.sql("".join(_role(role, password) for role, password in PASSWORDS.items()))
+        made.config["admin_host"], made.config["admin_port"] = made.database.address()
+        made.init()
+        yield made
+    finally:
+        made.remove()
 
 
 def make_deployment(stack: str, folder: Path) -> Deployment:
