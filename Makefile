@@ -66,7 +66,7 @@ lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: ## write requirements.txt and requirements-dev.txt from the .in files (UPGRADE=1: newest versions)
 	$(TOOLCHAIN) python
 	@command -v uv >/dev/null || test -x $(VENV)/uv || $(VENV)/python -m pip install --quiet uv
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev toolchain/cli/go; do \
 	    PATH="$$PATH:$(VENV)" uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate \
 	        $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
 	done

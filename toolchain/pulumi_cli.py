@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from toolchain import go
 from toolchain.paths import PROJECT, cache_root, private_folder
 from toolchain.problem import Problem
 from toolchain.processes import attempt, run_logged
@@ -19,7 +20,6 @@ from toolchain.steps import Step, ensure, say
 OLDEST = (3, 220, 0)
 MODULE = "github.com/pulumi/pulumi/pkg/v3"
 MODULE_FOLDER = PROJECT / "toolchain" / "cli"
-OLDEST_GO = (1, 21)  # from here on `go` gets the toolchain that go.mod names by itself
 INSTALLER = "https://get.pulumi.com/install.sh"
 ANSWER_SECONDS = 3
 
@@ -38,7 +38,7 @@ def ensure_cli() -> None:
             )
         )
     else:
-        _require_go()
+        go.executable()
         ensure(Step("Pulumi CLI: building from its Go module", "about 5 min", _is_built, _build))
     executable.cache_clear()
     if not executable():
@@ -161,7 +161,6 @@ def _install(installer: bytes) -> None:
         run_logged(["sh", str(script), *options], "pulumi-installer", timeout=600)
     except Problem as problem:
         say(f"  the official installer failed, so the Go module it is: {str(problem).splitlines()[0]}")
-        _require_go()
         _build()
 
 
@@ -172,7 +171,7 @@ def _build() -> None:
     unfinished = target.with_name("pulumi.unfinished")
     stamp = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={module_version()}"
     command = [
-        "go",
+        str(go.executable()),
         "build",
         "-trimpath",
         "-ldflags",
@@ -198,25 +197,6 @@ def module_version() -> str:
     if not found:
         raise Problem(f"toolchain/cli/go.mod does not require {MODULE}")
     return found[1]
-
-
-def _require_go() -> None:
-    from toolchain import apt
-
-    if _go_is_recent():
-        return
-    if not shutil.which("go"):
-        apt.install(["golang-go"], "building Pulumi")
-    if not _go_is_recent():
-        raise Problem(
-            f"Pulumi is not installed and building it needs Go {_text(OLDEST_GO)} or newer; "
-            "install one of them: https://www.pulumi.com/docs/install/ or https://go.dev/doc/install"
-        )
-
-
-def _go_is_recent() -> bool:
-    found = version(attempt(["go", "env", "GOVERSION"], cwd=Path("/")).stdout)
-    return found is not None and found >= OLDEST_GO
 
 
 def _built() -> Path:
