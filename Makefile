@@ -12,7 +12,7 @@ TYPED = bench components toolchain tests __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down console bench image env shell test test-unit test-integration test-e2e \
+.PHONY: help up preview db-maintenance down console bench image env shell test test-unit test-integration test-e2e \
     lint lock engine-stop clean-cache
 
 help: ## this list
@@ -26,6 +26,10 @@ preview: ## what `make up` would change
 
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
+
+db-maintenance: ## run CMD="docker restart timescale_db" while clients wait at the pooler (seconds: PAUSE=30 GRACE=10 READY=120)
+	@$(PYTHON) -m toolchain db-maintenance --stack "$(STACK)" --cmd "$$CMD" \
+	    --pause "$(PAUSE)" --grace "$(GRACE)" --ready "$(READY)"
 
 down: ## remove the stack, for dev its database too (others refuse while clients are connected; FORCE=1 does not)
 	$(TOOLCHAIN) down --stack "$(STACK)" --force "$(FORCE)"

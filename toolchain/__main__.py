@@ -18,6 +18,7 @@ from toolchain import (
     down,
     engine,
     image,
+    maintenance,
     passphrase,
     pooler_console,
     prepare,
@@ -44,12 +45,14 @@ class Arguments:
     stack: str
     cmd: str | None
     force: bool
+    times: maintenance.Times
 
 
 def main() -> int:
     given = _parser().parse_args()
-    arguments = Arguments(given.command, given.stack, given.cmd, given.force == "1")
     try:
+        times = maintenance.Times.of(pause=given.pause, grace=given.grace, ready=given.ready)
+        arguments = Arguments(given.command, given.stack, given.cmd, given.force == "1", times)
         return COMMANDS[arguments.command](arguments) or 0
     except Problem as problem:
         say(f"error: {problem}")
@@ -109,6 +112,9 @@ COMMANDS: dict[str, Callable[[Arguments], int | None]] = {
     "preview": lambda arguments: up.preview(arguments.stack),
     "down": lambda arguments: down.down(arguments.stack, force=arguments.force),
     "console": lambda arguments: pooler_console.open_console(arguments.stack, arguments.cmd),
+    "db-maintenance": lambda arguments: maintenance.maintain(
+        arguments.stack, arguments.cmd or "", arguments.times
+    ),
     "image": build_images,
     "env": print_exports,
     "shell": open_shell,
@@ -124,7 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="toolchain", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--stack", default="dev")
-    parser.add_argument("--cmd", default=None, help="one command for the console")
+    parser.add_argument(
+        "--cmd", default=None, help="one command for the console, or what to run on the database"
+    )
+    for name in ("pause", "grace", "ready"):
+        parser.add_argument(f"--{name}", default="", help="seconds; see db-maintenance")
     parser.add_argument("--force", default="", help="1: rebuild images, or remove a stack that has clients")
     return parser
 

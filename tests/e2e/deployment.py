@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from toolchain import pulumi_cli
+from toolchain import pooler_console, pulumi_cli
 from toolchain.dev_database import DevDatabase
 from toolchain.engine import docker
 from toolchain.problem import Problem
@@ -145,6 +145,10 @@ class Deployment:
         inside = parts["host"] == self.database.alias
         parts["hostaddr"] = self.database.address()[0] if inside else self.address(self.poolers()[0])
         return make_conninfo(**parts)
+
+    def console(self, command: str) -> list[dict[str, str]]:
+        """Rows that the console of the one running pooler answers."""
+        return pooler_console.ask(self.poolers()[0], command)
 
     def lane(self, service: str, lane: str) -> str:
         """Connection string of a service by one of its lanes, usable from this machine."""
