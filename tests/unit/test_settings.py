@@ -703,3 +703,18 @@ def test_the_password_of_the_admin_is_not_managed() -> None:
         'managed_passwords: "postgres" is the admin_user; change its password by hand '
         "and set admin_password, or the next update could not log in"
     )
+
+
+def test_a_new_project_is_asked_for_every_plain_key_without_a_default() -> None:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    without = {
+        key
+        for key, entry in project["config"].items()
+        if "default" not in entry and entry["type"] == "string"
+    }
+    assert set(project["template"]["config"]) == without
+
+
+def test_a_new_project_keeps_the_password_of_the_admin_as_a_secret() -> None:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    assert project["template"]["config"]["admin_password"]["secret"] is True
