@@ -131,4 +131,4 @@ def test_clients_killed_in_mid_query_eight_times_a_second_do_not_break_the_cap(
 def test_a_client_that_resets_its_session_leaves_the_check_interval_in_force(up: Deployment) -> None:
     with psycopg.connect(up.lane("webhook_receiver", "transaction"), autocommit=True) as client:
         client.execute("RESET ALL")
-        assert client.execute("SHOW client_connection_check_interval").fetchone() == ("30ms",)
+        assert client.execute("SHOW client_connection_check_interval").fetchone() == ("20ms",)

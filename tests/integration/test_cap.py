@@ -173,7 +173,7 @@ class TestTheCheckInterval:
     @pytest.mark.parametrize("lane", [NAMES.transaction_entry, NAMES.session_entry])
     def test_it_is_set_on_a_new_backend(self, pooler: Pooler, lane: str) -> None:
         with psycopg.connect(pooler.dsn("resetter", lane), autocommit=True) as client:
-            assert client.execute(self.SHOW).fetchone() == ("30ms",)
+            assert client.execute(self.SHOW).fetchone() == ("20ms",)
 
     @pytest.mark.parametrize("reset", ["RESET ALL", "DISCARD ALL"])
     def test_on_the_session_lane_the_next_client_has_it_again(self, pooler: Pooler, reset: str) -> None:
@@ -183,7 +183,7 @@ class TestTheCheckInterval:
             pid = first.info.backend_pid
             assert first.execute(self.SHOW).fetchone() == ("0",)
         with psycopg.connect(dsn, autocommit=True) as second:
-            assert (second.info.backend_pid != pid, second.execute(self.SHOW).fetchone()) == (True, ("30ms",))
+            assert (second.info.backend_pid != pid, second.execute(self.SHOW).fetchone()) == (True, ("20ms",))
 
     @pytest.mark.parametrize("reset", ["RESET ALL", "DISCARD ALL"])
     def test_on_the_transaction_lane_a_reset_undoes_it_until_the_backend_is_closed(
@@ -224,7 +224,7 @@ class TestAsADefaultOfTheDatabase:
         with psycopg.connect(pooler.dsn("victim"), autocommit=True) as client:
             client.execute(reset)
             row = client.execute("SHOW client_connection_check_interval").fetchone()
-        assert row == ("30ms",)
+        assert row == ("20ms",)
 
     def test_clients_that_reset_their_session_before_they_are_killed_do_not_break_the_cap(
         self, pooler: Pooler, server: Server

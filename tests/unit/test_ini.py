@@ -172,7 +172,7 @@ def test_a_reloadable_setting_leaves_the_container_alone() -> None:
 
 def test_the_reset_query_ends_with_the_check_interval_that_it_would_undo() -> None:
     assert ini.reloadable(settings())["server_reset_query"].endswith(
-        "DISCARD SEQUENCES; SET client_connection_check_interval = 30"
+        "DISCARD SEQUENCES; SET client_connection_check_interval = 20"
     )
 
 
