@@ -201,7 +201,8 @@ class TestARoleWithDefaults:
     OPTIONS = "-c default_transaction_read_only=off -c statement_timeout=0"
 
     @pytest.fixture(scope="class")
-    def analytics(self, pooler: Pooler) -> str:
+    @classmethod
+    def analytics(cls, pooler: Pooler) -> str:
         pooler.server.add_service("analytics", "report")
         with pooler.server.admin() as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS public.facts (n int)")

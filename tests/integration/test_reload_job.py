@@ -123,15 +123,18 @@ class TestAMiss:
     """The staged `expected` file is changed, so that what is in force can never be what was declared."""
 
     @pytest.fixture(scope="class")
-    def bouncer(self, deploy_for_module: Deploy, server: Server) -> Bouncer:
+    @classmethod
+    def bouncer(cls, deploy_for_module: Deploy, server: Server) -> Bouncer:
         return deploy_for_module(configured(server))
 
     @pytest.fixture(scope="class")
-    def process(self, bouncer: Bouncer) -> Process:
+    @classmethod
+    def process(cls, bouncer: Bouncer) -> Process:
         return bouncer.up()
 
     @pytest.fixture(scope="class")
-    def log(self, bouncer: Bouncer, server: Server, process: Process) -> str:
+    @classmethod
+    def log(cls, bouncer: Bouncer, server: Server, process: Process) -> str:
         files = rendered(configured(server, settings={"query_wait_timeout": 7}), server.auth_password)
         assert_passed(bouncer.write(files))
         bouncer.on_volumes(
