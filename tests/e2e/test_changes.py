@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -51,6 +52,35 @@ def test_a_changed_pool_size_fails_no_transaction_of_50_busy_clients(up: Deploym
     assert report.transactions > 0
     assert up.poolers() == before
     assert pool_sizes(up)["reporter"] == "3"
+
+
+PGBENCH = """
+IFS= read -r PGPASSWORD; export PGPASSWORD
+printf 'BEGIN;\nSELECT pg_catalog.pg_sleep(0.002);\nSELECT 1;\nCOMMIT;\n' >/tmp/load.sql
+exec pgbench -n -M extended -c 20 -j 2 -T 15 -f /tmp/load.sql -h pgbouncer -p 6432 -U user_2 tracksolid_db 2>&1
+"""
+
+
+def test_pgbench_which_never_reconnects_meets_no_failure_in_two_reloads(up: Deployment) -> None:
+    bench = subprocess.Popen(
+        ["docker", "exec", "-i", up.database.name, "sh", "-c", PGBENCH],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert bench.stdin is not None
+    bench.stdin.write(PASSWORDS["user_2"] + "\n")
+    bench.stdin.flush()
+    time.sleep(1)
+    before = live_hash(up)
+    up.up({"settings": {"query_wait_timeout": 18}})
+    up.up({"settings": {}})
+    assert bench.poll() is None, "pgbench ended before the reloads did: this shows nothing"
+    said, _ = bench.communicate(timeout=60)
+    print("pgbench, two reloads: " + " ".join(line for line in said.splitlines() if "number of" in line))
+    assert live_hash(up) == before
+    assert bench.returncode == 0, said
+    assert "number of failed transactions: 0 (0.000%)" in said
 
 
 def test_a_bad_setting_fails_with_the_message_of_pgbouncer_and_changes_nothing(up: Deployment) -> None:

@@ -239,20 +239,39 @@ class TestAnOverlap:
             f"the new pooler did not answer within 1 s; see: docker logs {str(process.container.id)[:12]}\n"
         )
 
-    def test_a_cancel_that_reaches_the_other_process_is_passed_on(self, bouncer: Bouncer) -> None:
+    @pytest.mark.parametrize("draining", [False, True], ids=["before the drain", "in its first phase"])
+    def test_a_cancel_that_reaches_the_other_process_is_passed_on(
+        self, bouncer: Bouncer, draining: bool
+    ) -> None:
         first = bouncer.up()
         second = bouncer.overlap()
         with Forwarder(first.address) as forwarder:
             through = dsn_of(first).replace(f"{first.address}:6432", f"127.0.0.1:{forwarder.port}")
             with psycopg.connect(through, autocommit=True) as client:
-                forwarder.target = second.address
-                canceller = threading.Timer(0.5, client.cancel_safe)
+                client.execute("SELECT 1")
+                forwarder.target = second.address  # as for a driver that resolves the name again
+                stopping = threading.Thread(target=stop, args=[first])
+                if draining:
+                    stopping.start()
+                    wait_until(lambda: not accepts(first.address), 5, every=0.05)
+                canceller = threading.Timer(0.2, client.cancel_safe)
                 canceller.start()
                 began = time.monotonic()
                 with pytest.raises(psycopg.errors.QueryCanceled):
                     client.execute("SELECT pg_sleep(10)")
+                seconds = time.monotonic() - began
                 canceller.join()
-        assert time.monotonic() - began < 9  # of ten that the query sleeps
+            if draining:
+                stopping.join()
+        assert seconds < 9  # of ten that the query sleeps
+
+
+def accepts(address: str) -> bool:
+    try:
+        socket.create_connection((address, 6432), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 class Forwarder:
