@@ -64,8 +64,8 @@ def warnings(settings: Settings, budget: Budget) -> list[str]:
                 "a role with rights on their tables only would do"
             )
     found += [
-        f"services.{name}: route is session, but pool_size, query_wait_timeout and max_clients hold on the transaction "
-        "lane only"
+        f"services.{name}: query_wait_timeout and max_clients hold on its own entry, the transaction lane, "
+        "and its route is session"
         for name, service in settings.services.items()
         if service.route is Lane.SESSION and (service.query_wait_timeout or service.max_clients)
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.deployment import Deployment
 
-SERVICES = {
+SERVICES: dict[str, dict[str, object]] = {
     "hasty": {"user": "user_1", "route": "transaction", "pool_size": 1, "query_wait_timeout": 1},
     "patient": {"user": "user_2", "route": "transaction", "pool_size": 1, "query_wait_timeout": 4},
     "invoices": {"user": "user_3", "route": "session", "database": "billing"},
