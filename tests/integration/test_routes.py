@@ -25,7 +25,13 @@ SERVICES: dict[str, object] = {
     "hasty": {"user": "routed_shared", "route": "transaction", "pool_size": 1, "query_wait_timeout": 1},
     "patient": {"user": "routed_shared", "route": "transaction", "pool_size": 1, "query_wait_timeout": 5},
     "few": {"user": "routed_few", "route": "transaction", "pool_size": 1, "max_clients": 2},
-    "analytics": {"user": READER, "route": "transaction", "read_only": True, "statement_timeout": 1},
+    "analytics": {
+        "user": READER,
+        "route": "transaction",
+        "read_only": True,
+        "statement_timeout": 1,
+        "idle_transaction_timeout": 2,
+    },
     "invoices": {"user": "routed_few", "route": "transaction", "database": "billing"},
 }
 
@@ -130,6 +136,28 @@ def test_a_further_database_is_reached_with_the_same_lookup(process: Process, en
         assert client.execute("SELECT pg_catalog.current_database()::text").fetchone() == ("routed_billing",)
 
 
+def test_clients_of_two_users_work_on_no_more_backends_than_a_further_database_has(
+    process: Process, database: Server
+) -> None:
+    def query(user: str) -> None:
+        with connect(process, user, "billing") as client:
+            client.execute("SELECT pg_catalog.pg_sleep(0.5)")
+
+    samples: list[int] = []
+    with database.admin() as admin, ThreadPoolExecutor(10) as clients:
+        waiting = [clients.submit(query, user) for user in ("routed_few", "routed_shared") * 5]
+        while not all(client.done() for client in waiting):
+            row = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND datname = 'routed_billing'"
+            ).fetchone()
+            assert row is not None
+            samples.append(int(str(row[0])))
+            time.sleep(0.05)
+        for client in waiting:
+            client.result()
+    assert max(samples) == 2
+
+
 @pytest.mark.parametrize("entry", [NAMES.transaction_entry, NAMES.session_entry])
 class TestDefaultsOfAnalyticsRo:
     """What the seed sends as options=, which PgBouncer drops, holds by the role."""
@@ -158,6 +186,14 @@ class TestDefaultsOfAnalyticsRo:
     def test_a_long_statement_is_ended(self, process: Process, entry: str) -> None:
         with connect(process, READER, entry) as client, pytest.raises(psycopg.errors.QueryCanceled):
             client.execute("SELECT pg_catalog.pg_sleep(10)")
+
+    def test_a_transaction_that_idles_is_ended(self, process: Process, entry: str) -> None:
+        with connect(process, READER, entry) as client:
+            client.execute("BEGIN")
+            client.execute("SELECT 1")
+            time.sleep(3)
+            with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+                client.execute("SELECT 1")
 
     @pytest.mark.parametrize("reset", ["RESET ALL", "DISCARD ALL"])
     def test_no_reset_undoes_them(self, process: Process, entry: str, reset: str) -> None:
