@@ -5,7 +5,10 @@ import pulumi
 from components import ini, outputs, providers, stack_config
 from components.auth import AuthLookup, AuthLookupArgs
 from components.cap import CapSetting, CapSettingArgs
+from components.jobs import Gate
 from components.pooler import Pooler, PoolerArgs
+from components.role_settings import RoleSettings, RoleSettingsArgs
+from components.role_statements import role_statements
 from components.service_passwords import ServicePasswords, ServicePasswordsArgs
 
 settings, budget = stack_config.read()
@@ -28,11 +31,23 @@ cap = CapSetting(
     settings.name,
     CapSettingArgs(
         access=providers.inside_network(settings),
+        databases=settings.dbnames()[1:],
         interval_ms=ini.CHECK_INTERVAL_MS,
         depends_on=lookup.ready,
     ),
     on_engine,
 )
+
+gates: list[Gate] = [*lookup.ready, *cap.set]
+if statements := role_statements(settings):
+    roles = RoleSettings(
+        settings.name,
+        RoleSettingsArgs(
+            access=providers.inside_network(settings), statements=statements, depends_on=lookup.ready
+        ),
+        on_engine,
+    )
+    gates.append(roles.set)
 
 if settings.managed_passwords:
     ServicePasswords(
@@ -65,7 +80,7 @@ Pooler(
         hba=ini.render_hba(settings),
         userlist=lookup.password.apply(lambda password: ini.render_userlist(settings, password)),
         restart_only=ini.render_restart_only(settings),
-        depends_on=[*lookup.ready, cap.set],
+        depends_on=gates,
     ),
     on_engine,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pulumi
@@ -17,7 +17,9 @@ class CapSettingArgs:
     """Where, and how often."""
 
     access: DatabaseAccess
-    """The database that gets the setting."""
+    """How to reach the stack's own database."""
+    databases: tuple[str, ...]
+    """Further databases of the same server that get the setting too."""
     interval_ms: int
     """Milliseconds between two looks whether the client is still there."""
     depends_on: list[pulumi.Resource]
@@ -25,7 +27,7 @@ class CapSettingArgs:
 
 
 class CapSetting(pulumi.ComponentResource):
-    """`client_connection_check_interval` on the database."""
+    """`client_connection_check_interval` on every database of the stack."""
 
     def __init__(self, name: str, args: CapSettingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgbouncer:cap:CapSetting", name, None, opts)
@@ -38,6 +40,18 @@ class CapSetting(pulumi.ComponentResource):
             depends_on=args.depends_on,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.set = job.passed
+        further = [
+            SqlJob(
+                f"{name}-check-interval-{database}",
+                replace(args.access, database=database),
+                purpose=f"one-shot: sets client_connection_check_interval on the database {database}",
+                statements=_SQL.read_text(encoding="utf-8"),
+                variables=[f"interval_ms={args.interval_ms}"],
+                depends_on=args.depends_on,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for database in args.databases
+        ]
+        self.set = [job.passed, *(other.passed for other in further)]
         """For `depends_on` of the pooler."""
         self.register_outputs({})

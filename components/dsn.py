@@ -24,14 +24,11 @@ def dsn(
 
 
 def lanes(settings: Settings, service: str, password: str | None) -> dict[Lane, str]:
-    """All three DSNs of one service, whatever its route."""
-    names, body = settings.names, settings.services[service]
-    pooled = divide(settings).own.get(service, names.transaction_entry)
-    targets = {
-        Lane.DIRECT: (settings.database_host, settings.database_port, settings.database),
-        Lane.TRANSACTION: (settings.alias, settings.port, pooled),
-        Lane.SESSION: (settings.alias, settings.port, names.session_entry),
-    }
+    """The DSNs of one service by all lanes that its database has, whatever its route."""
+    body = settings.services[service]
+    targets = {Lane.DIRECT: (settings.database_host, settings.database_port, settings.dbname(body))}
+    for lane, entry in divide(settings).of(settings, service).items():
+        targets[lane] = (settings.alias, settings.port, entry)
     return {
         lane: dsn(
             user=body.user,

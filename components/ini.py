@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from components.entries import Entry, divide
 from components.ini_keys import RESTART_ONLY_KEYS
 from components.names import KEY_CHARACTERS
+from components.role_statements import role_statements
 from components.settings import Settings
 
 LIVE = "/config/live"
@@ -66,9 +68,6 @@ def render_ini(settings: Settings) -> str:
     sections = [HEADER]
     sections.append("[databases]\n; max_db_connections on every entry, no * entry: the cap is their sum\n")
     sections += [_database_line(settings, entry) for entry in sorted(divided.entries, key=lambda e: e.name)]
-    if divided.user_pool_sizes:
-        sections.append("\n[users]\n; a user's own share, so that a busy one cannot starve the others\n")
-        sections += [f"{user} = pool_size={size}\n" for user, size in sorted(divided.user_pool_sizes.items())]
     sections.append("\n[peers]\n; a cancel that reaches the other process of an overlap is passed on\n")
     sections += [f"{slot} = host={RUN}/{slot} port={settings.port}\n" for slot in SLOTS]
     sections.append("\n[pgbouncer]\n")
@@ -125,13 +124,29 @@ def _database_line(settings: Settings, entry: Entry) -> str:
     fields = {
         "host": settings.database_host,
         "port": str(settings.database_port),
-        "dbname": settings.database,
+        "dbname": entry.dbname or settings.database,
         "pool_mode": entry.pool_mode,
         "pool_size": str(entry.pool_size),
         "max_db_connections": str(entry.max_db_connections),
-        "connect_query": _KEEP_CHECK,
     }
+    if entry.query_wait_timeout is not None:
+        fields["query_wait_timeout"] = str(entry.query_wait_timeout)
+    if entry.max_clients is not None:
+        fields["max_db_client_connections"] = str(entry.max_clients)
+    fields["connect_query"] = _connect_query(settings, entry)
     return f"{entry.name} = {' '.join(f'{key}={_quoted(value)}' for key, value in fields.items())}\n"
+
+
+def _connect_query(settings: Settings, entry: Entry) -> str:
+    """The check interval; and a mark of the roles' settings in that database.
+
+    A changed text makes PgBouncer recycle the entry's backends, which would else keep the old settings for an hour.
+    """
+    statements = role_statements(settings, entry.dbname or settings.database)
+    if not statements or entry.name == settings.names.auth_entry:
+        return _KEEP_CHECK
+    mark = hashlib.sha256(statements.encode()).hexdigest()[:8]
+    return f"{_KEEP_CHECK} /* role settings {mark} */"
 
 
 def _quoted(value: str) -> str:

@@ -61,7 +61,11 @@ def connect(settings: Settings) -> psycopg.Connection[tuple[object, ...]]:
 
 def _check_database(settings: Settings) -> list[str]:
     with connect(settings) as connection:
-        return [*_check_server(settings, connection), *_check_roles(settings, connection)]
+        return [
+            *_check_server(settings, connection),
+            *_check_roles(settings, connection),
+            *_check_databases(settings, connection),
+        ]
 
 
 def _check_server(settings: Settings, connection: psycopg.Connection[tuple[object, ...]]) -> Iterator[str]:
@@ -124,6 +128,31 @@ def _check_roles(settings: Settings, connection: psycopg.Connection[tuple[object
             yield (
                 f'services.{name}.user: "{service.user}" is a superuser and would not get in; '
                 "give the service a role of its own, or add it to superusers"
+            )
+
+
+def _check_databases(settings: Settings, connection: psycopg.Connection[tuple[object, ...]]) -> Iterator[str]:
+    """Further databases exist, and this deployment may set their check interval."""
+    if not settings.databases:
+        return
+    may_alter = {
+        str(name): bool(value)
+        for name, value in connection.execute(
+            "SELECT datname, pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database "
+            "WHERE datname = ANY(%s)",
+            [list(settings.dbnames())],
+        )
+    }
+    for name, body in settings.databases.items():
+        if body.dbname not in may_alter:
+            yield (
+                f"databases.{name}.dbname: {body.dbname} does not exist on the server; "
+                "create it or correct the name"
+            )
+        elif not may_alter[body.dbname]:
+            yield (
+                f"admin_user: {settings.admin_user} may not alter the database {body.dbname}; "
+                "use a superuser, or make it a member of the owner"
             )
 
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from components.floor import image_tag_version, is_below_floor
 from components.ini_keys import FORCED_KEYS
 from components.names import DeploymentNames, refuse_entry_name, refuse_user_name
+from components.routes import database_entries, refuse_routes
 
 SECRET_KEYS = ("admin_password", "passwords")
 
@@ -137,10 +138,33 @@ class Service(_Model):
     """Postgres role of the service; the service's own name by default."""
     route: Annotated[Lane, _choice("direct", "transaction", "session")] = Lane.DIRECT
     """The lane that `<service>_dsn` follows."""
+    database: str = ""
+    """Key in `databases`; empty is the stack's own database."""
     pool_size: Size | None = None
-    """Backends of this service on the transaction lane; None shares what is left."""
+    """Backends of this service's own entry, its transaction lane; None shares what is left."""
     direct_connections: Count = 10
     """Connections that its own pool may open while its route is direct (a common driver default)."""
+    query_wait_timeout: Size | None = None
+    """Seconds that a client of its own entry waits for a backend; None is the setting of the pooler."""
+    max_clients: Size | None = None
+    """Clients that its own entry lets in; None is no limit but limits.max_client_conn."""
+    statement_timeout: Count | None = None
+    """Seconds, a default of its role in its database; 0 is no limit, None leaves the role alone."""
+    idle_transaction_timeout: Count | None = None
+    """Seconds that a transaction may idle, likewise."""
+    read_only: bool | None = None
+    """Default of its role in its database for new transactions, likewise."""
+
+
+class Database(_Model):
+    """One more database of the same server, with backends of its own inside the cap."""
+
+    dbname: str
+    """Name on the server; the key by default."""
+    backends: Size
+    """Backends of its transaction lane."""
+    session_backends: Count = 0
+    """Backends of its session lane; with 0 it has none."""
 
 
 class Settings(_Model):
@@ -175,6 +199,7 @@ class Settings(_Model):
     drain_seconds: Size = 3
     budget: Annotated[str, _choice("warn", "strict")] = "warn"
     settings: Mapping[str, str] = {}
+    databases: Mapping[str, Database] = {}
     services: Mapping[str, Service]
     superusers: tuple[str, ...] = ()
     passwords: Mapping[str, SecretStr] = {}
@@ -185,6 +210,7 @@ class Settings(_Model):
         "ports",
         "limits",
         "settings",
+        "databases",
         "services",
         "superusers",
         "passwords",
@@ -195,6 +221,14 @@ class Settings(_Model):
     def names(self) -> DeploymentNames:
         """Names of everything that this deployment creates."""
         return DeploymentNames(self.name, self.database)
+
+    def dbname(self, service: Service) -> str:
+        """Name on the server of the database that a service works in."""
+        return self.databases[service.database].dbname if service.database else self.database
+
+    def dbnames(self) -> tuple[str, ...]:
+        """Every database of the stack by its name on the server, each once, its own first."""
+        return tuple(dict.fromkeys([self.database, *(body.dbname for body in self.databases.values())]))
 
     def users(self) -> tuple[str, ...]:
         """Roles that services log in as, each once, in the order of the configuration."""
@@ -253,6 +287,12 @@ def _with_defaults(document: dict[str, Any]) -> dict[str, Any]:
             name: {"user": name, **(body or {})} if isinstance(body, dict | None) else body
             for name, body in services.items()
         }
+    databases = document.get("databases")
+    if isinstance(databases, dict):
+        document["databases"] = {
+            name: {"dbname": name, **(body or {})} if isinstance(body, dict | None) else body
+            for name, body in databases.items()
+        }
     settings = document.get("settings")
     if isinstance(settings, dict):
         document["settings"] = {key: _ini_scalar(value) for key, value in settings.items()}
@@ -293,12 +333,7 @@ def _finding(error: ErrorDetails) -> str:
         secret = "--secret " if path.startswith(SECRET_KEYS) else ""
         return f"{path}: is not set; run `pulumi config set {secret}{path} …`"
     if kind == "extra_forbidden":
-        known: Mapping[str, Any] = Settings.model_fields
-        if path.startswith("services."):
-            known = Service.model_fields
-        elif path.startswith("limits."):
-            known = Limits.model_fields
-        return f"{path}: is not a known key; known are {', '.join(known)}"
+        return _unknown_key(path, shown)
     if kind == "greater_than_equal":
         return f"{path}: {shown} is too small; use {context['ge']} or more"
     if kind == "greater_than":
@@ -308,6 +343,17 @@ def _finding(error: ErrorDetails) -> str:
     if kind == "string_too_short":
         return f"{path}: is empty; give it a value"
     return f"{path}: {shown} does not fit ({error['msg']}); see the table of keys in README.md"
+
+
+def _unknown_key(path: str, shown: str) -> str:
+    if re.fullmatch(r"databases\..*\.(host|port)", path):
+        return (
+            f"{path}: {shown} would be another server, whose roles the lookup does not know; "
+            "all databases are on database_host, give another server a stack of its own"
+        )
+    models: dict[str, type[_Model]] = {"services": Service, "databases": Database, "limits": Limits}
+    known = models.get(path.partition(".")[0], Settings).model_fields
+    return f"{path}: is not a known key; known are {', '.join(known)}"
 
 
 def _refuse_settings(free: Mapping[str, str]) -> Iterator[str]:
@@ -344,9 +390,13 @@ def _cross_check(settings: Settings) -> Iterator[str]:
         names.session_entry: "the session lane",
         names.auth_entry: "the entry for lookups",
     }
+    for path, entry, purpose in database_entries(settings.databases):
+        yield from refuse_entry_name(path, entry, taken)
+        taken[entry] = purpose
     for service, body in settings.services.items():
         yield from refuse_entry_name(f"services.{service}", service, taken)
         yield from refuse_user_name(f"services.{service}.user", body.user, names)
+    yield from refuse_routes(settings)
     users = settings.users()
     for user in settings.passwords:
         if user not in users:

@@ -63,6 +63,12 @@ def warnings(settings: Settings, budget: Budget) -> list[str]:
                 f"superusers: {', '.join(services)} log in as the superuser {user}; "
                 "a role with rights on their tables only would do"
             )
+    found += [
+        f"services.{name}: query_wait_timeout and max_clients hold on its own entry, the transaction lane, "
+        "and its route is session"
+        for name, service in settings.services.items()
+        if service.route is Lane.SESSION and (service.query_wait_timeout or service.max_clients)
+    ]
     if settings.ports:
         found.append(
             f"ports: {', '.join(settings.ports)} can be held by one container only, so an image upgrade cannot "

@@ -61,7 +61,7 @@ def one_backend(deploy_for_module: Deploy, server: Server) -> Pooler:
     return deployed(
         deploy_for_module,
         server,
-        {"resetter": {"route": "transaction", "pool_size": 1}},
+        {"resetter": {"route": "transaction"}},
         max_backends=6,
         session_backends=1,
     )
@@ -244,13 +244,13 @@ class TestAsADefaultOfTheDatabase:
         assert min(peaks) <= 10
 
 
-def test_pool_sizes_of_users_share_the_cap_in_their_proportion(deploy: Deploy, server: Server) -> None:
+def test_pool_sizes_of_services_share_the_cap_in_their_proportion(deploy: Deploy, server: Server) -> None:
     sizes = {"share_a": 2, "share_b": 2, "share_c": 1}
     pooler = deployed(
         deploy,
         server,
         {user: {"route": "transaction", "pool_size": size} for user, size in sizes.items()},
-        max_backends=10,
+        max_backends=11,
         session_backends=1,
     )
     done: dict[str, int] = {}
@@ -259,7 +259,7 @@ def test_pool_sizes_of_users_share_the_cap_in_their_proportion(deploy: Deploy, s
         end = time.monotonic() + 3
         await asyncio.gather(
             *(
-                busy_client(pooler.dsn(user), end, 0.01, done, user)
+                busy_client(pooler.dsn(user, user), end, 0.01, done, user)
                 for user, clients in (("share_a", 12), ("share_b", 4), ("share_c", 4))
                 for _ in range(clients)
             )

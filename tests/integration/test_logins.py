@@ -73,9 +73,7 @@ def pooler(deploy_for_module: Deploy, server: Server) -> Pooler:
 def one_backend(deploy_for_module: Deploy, server: Server) -> Pooler:
     """A pooler with one backend for each user on the transaction lane and one on the session lane."""
     server.add_service("single", "single")
-    settings = server.settings(
-        {"single": {"route": "transaction", "pool_size": 1}}, max_backends=6, session_backends=1
-    )
+    settings = server.settings({"single": {"route": "transaction"}}, max_backends=6, session_backends=1)
     process = deploy_for_module(settings).up()
     return Pooler(server, process, process.address, {"single": "single"})
 

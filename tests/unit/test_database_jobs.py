@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from components.cap import CapSetting, CapSettingArgs
+from components.role_settings import RoleSettings, RoleSettingsArgs
 from components.service_passwords import ServicePasswords, ServicePasswordsArgs, password_statements
 from components.sql_job import DatabaseAccess, pgpass_line
 from tests.unit.engine import Engine, run
@@ -24,8 +25,10 @@ SALT = "AAECAwQFBgcICQoLDA0ODw=="
 
 def cap(engine: Engine) -> None:
     def program() -> None:
-        made = CapSetting("p", CapSettingArgs(access=ACCESS, interval_ms=30, depends_on=[]))
-        pulumi.export("set", made.set.apply(len))
+        made = CapSetting(
+            "p", CapSettingArgs(access=ACCESS, databases=("billing",), interval_ms=30, depends_on=[])
+        )
+        pulumi.export("set", pulumi.Output.all(*made.set).apply(len))
 
     run(engine, program)
 
@@ -43,6 +46,33 @@ def test_the_setting_is_made_where_services_reach_the_database(engine: Engine) -
     cap(engine)
     job = engine.registered["p-check-interval"].inputs
     assert job["command"] == ["db", "5433", "app", "admin", "interval_ms=30"]
+
+
+def test_a_further_database_gets_the_setting_by_a_job_of_its_own(engine: Engine) -> None:
+    cap(engine)
+    job = engine.registered["p-check-interval-billing"].inputs
+    assert job["command"] == ["db", "5433", "billing", "admin", "interval_ms=30"]
+
+
+@pytest.mark.parametrize("job", ["p-check-interval", "p-check-interval-billing"])
+def test_a_failed_setting_job_of_any_database_fails_the_update(engine: Engine, job: str) -> None:
+    engine.exit_codes[job] = 3
+    with pytest.raises(pulumi.RunError, match=rf"{job} failed \(exit code 3\)"):
+        cap(engine)
+
+
+def test_defaults_of_roles_are_set_in_one_transaction(engine: Engine) -> None:
+    def program() -> None:
+        made = RoleSettings(
+            "p", RoleSettingsArgs(access=ACCESS, statements="ALTER ROLE a …;\n", depends_on=[])
+        )
+        pulumi.export("set", made.set.apply(len))
+
+    run(engine, program)
+    uploads = engine.registered["p-role-settings"].inputs["uploads"]
+    assert [item["content"] for item in uploads if item["file"] == "/staged/statements.sql"] == [
+        "BEGIN;\nALTER ROLE a …;\nCOMMIT;\n"
+    ]
 
 
 def test_the_job_is_on_the_network_of_the_database(engine: Engine) -> None:

@@ -155,9 +155,25 @@ def test_the_other_service_of_a_shared_user_stays_on_the_shared_entry() -> None:
     )
 
 
-def test_a_service_with_a_size_by_user_stays_on_the_shared_entry() -> None:
+def test_a_service_with_its_own_entry_uses_the_shared_session_lane() -> None:
     found = lanes(settings(services={"web": {"pool_size": 5}}), "web", None)
-    assert conninfo_to_dict(found[Lane.TRANSACTION])["dbname"] == "app"
+    assert conninfo_to_dict(found[Lane.SESSION])["dbname"] == "app_session"
+
+
+@pytest.mark.parametrize(
+    ("lane", "database"),
+    [(Lane.DIRECT, "billing_db"), (Lane.TRANSACTION, "billing"), (Lane.SESSION, "billing_session")],
+)
+def test_a_service_of_a_further_database_goes_there_on_every_lane(lane: Lane, database: str) -> None:
+    databases = {"billing": {"dbname": "billing_db", "backends": 4, "session_backends": 1}}
+    found = lanes(settings(databases=databases, services={"web": {"database": "billing"}}), "web", None)
+    assert conninfo_to_dict(found[lane])["dbname"] == database
+
+
+def test_a_database_without_a_session_lane_gives_no_dsn_for_it() -> None:
+    databases = {"billing": {"backends": 4}}
+    found = lanes(settings(databases=databases, services={"web": {"database": "billing"}}), "web", None)
+    assert set(found) == {Lane.DIRECT, Lane.TRANSACTION}
 
 
 def test_every_lane_is_there_whatever_the_route() -> None:

@@ -56,14 +56,13 @@ def test_two_services_of_one_user_take_one_share() -> None:
     assert entry(divided(services=services), "app").pool_size == 9
 
 
-def test_a_size_of_a_user_with_one_service_belongs_to_the_user() -> None:
-    found = divided(services={"web": {"user": "app_rw", "route": "transaction", "pool_size": 5}})
-    assert found.user_pool_sizes == {"app_rw": 5}
-
-
-def test_a_size_of_a_user_stays_within_the_shared_entry() -> None:
-    services = {"web": {"route": "transaction", "pool_size": 5}, "bi": {"route": "transaction"}}
-    assert entry(divided(services=services), "app") == Entry("app", "transaction", 13, 18)
+def test_a_service_with_a_size_gets_an_entry_of_its_own() -> None:
+    services = {"web": {"user": "app_rw", "pool_size": 5}, "bi": {"route": "transaction"}}
+    found = divided(services=services)
+    assert (entry(found, "web"), entry(found, "app")) == (
+        Entry("web", "transaction", 5, 5),
+        Entry("app", "transaction", 13, 13),
+    )
 
 
 def test_a_service_that_shares_its_user_gets_an_entry_of_its_own() -> None:
@@ -79,18 +78,6 @@ def test_an_entry_of_its_own_leaves_less_for_the_shared_one() -> None:
 def test_two_sized_services_of_one_user_get_two_entries() -> None:
     services = {"web": {"user": "x", "pool_size": 5}, "worker": {"user": "x", "pool_size": 4}}
     assert divided(services=services).own == {"web": "web", "worker": "worker"}
-
-
-@pytest.mark.parametrize("user", ["ü", "a b", "a'b", "a;b", "%include x"])
-def test_a_user_that_cannot_be_written_as_a_key_gets_an_entry_in_place_of_a_user_size(user: str) -> None:
-    found = divided(services={"web": {"user": user, "pool_size": 5}})
-    assert (found.own, found.user_pool_sizes) == ({"web": "web"}, {})
-
-
-def test_a_user_named_like_another_service_keeps_both_sizes() -> None:
-    services = {"x": {"user": "y", "pool_size": 4}, "b": {"user": "x", "pool_size": 3}, "c": {"user": "y"}}
-    found = divided(services=services)
-    assert (found.own, found.user_pool_sizes) == ({"x": "x"}, {"x": 3})
 
 
 def test_caps_of_all_entries_and_what_is_kept_back_make_up_max_backends() -> None:
@@ -109,14 +96,15 @@ def test_the_smallest_cap_is_eight() -> None:
     assert entry(divided(max_backends="8"), "app").max_db_connections == 1
 
 
-def test_user_sizes_that_fill_the_cap_exactly_are_accepted() -> None:
-    found = divided(services={"a": {"pool_size": 10}, "b": {"pool_size": 8}})
-    assert entry(found, "app").max_db_connections == 18
+def test_sizes_that_leave_one_for_the_shared_entry_are_accepted() -> None:
+    found = divided(services={"a": {"pool_size": 10}, "b": {"pool_size": 7}})
+    assert entry(found, "app").max_db_connections == 1
 
 
-def test_user_sizes_one_over_the_cap_are_refused_with_the_change_that_fits() -> None:
-    assert refused(services={"a": {"pool_size": 10}, "b": {"pool_size": 9}}) == (
-        "max_backends: 25 is less than the pools need (26: 2 for lookups, 2 kept back, 3 session lane, 10 a, 9 b); "
+def test_sizes_one_over_the_cap_are_refused_with_the_change_that_fits() -> None:
+    assert refused(services={"a": {"pool_size": 10}, "b": {"pool_size": 8}}) == (
+        "max_backends: 25 is less than the pools need (26: 2 for lookups, 2 kept back, 3 session lane, 10 a, 8 b, "
+        "1 the shared entry); "
         "lower services.*.pool_size or session_backends by 1, or raise max_backends to 26"
     )
 
@@ -140,3 +128,49 @@ def test_a_size_above_the_cap_is_refused_by_its_own_key() -> None:
 def test_a_session_lane_as_large_as_the_cap_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"^max_backends: 25 is less than the pools need \(30: "):
         divided(session_backends="25")
+
+
+# --- further databases
+
+BILLING = {"billing": {"dbname": "billing_db", "backends": 6, "session_backends": 2}}
+
+
+def test_a_further_database_has_both_lanes_inside_the_same_cap() -> None:
+    found = divided(databases=BILLING)
+    assert (entry(found, "billing"), entry(found, "billing_session"), entry(found, "app")) == (
+        Entry("billing", "transaction", 6, 6, "billing_db"),
+        Entry("billing_session", "session", 2, 2, "billing_db"),
+        Entry("app", "transaction", 10, 10),
+    )
+
+
+def test_a_further_database_without_session_backends_has_no_session_entry() -> None:
+    found = divided(databases={"billing": {"backends": 6}})
+    assert "billing_session" not in {item.name for item in found.entries}
+
+
+def test_users_of_a_further_database_share_its_backends() -> None:
+    services = {n: {"route": "transaction", "database": "billing"} for n in ("a", "b")}
+    found = divided(databases=BILLING, services=services)
+    assert (entry(found, "billing").pool_size, entry(found, "app").pool_size) == (3, 10)
+
+
+def test_more_users_than_backends_of_a_further_database_are_refused() -> None:
+    services = {n: {"route": "transaction", "database": "billing"} for n in ("a", "b")}
+    assert refused(databases={"billing": {"backends": 1}}, services=services) == (
+        "databases.billing.backends: 1 is less than one for each of the 2 users on its transaction lane; raise it to 2"
+    )
+
+
+def test_a_further_database_that_does_not_fit_is_refused_with_the_change_that_fits() -> None:
+    assert refused(databases={"billing": {"backends": 18}}) == (
+        "max_backends: 25 is less than the pools need (26: 2 for lookups, 2 kept back, 3 session lane, "
+        "18 databases.billing, 1 the shared entry); lower services.*.pool_size or session_backends or databases.* "
+        "by 1, or raise max_backends to 26"
+    )
+
+
+def test_an_own_entry_leads_to_the_database_of_its_service() -> None:
+    services = {"web": {"database": "billing", "pool_size": 2, "query_wait_timeout": 4, "max_clients": 9}}
+    found = divided(databases=BILLING, services=services)
+    assert entry(found, "web") == Entry("web", "transaction", 2, 2, "billing_db", 4, 9)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from components import ini
+from components.role_statements import role_statements
 from components.settings import Settings, load
 from tests.unit.stacks import production, settings
 
@@ -18,7 +19,7 @@ def golden(name: str) -> str:
 
 
 def own_entries() -> Settings:
-    """Sizes of every kind: by entry (odd user name, shared user), by user, shared; and every kind of setting."""
+    """Own entries (odd user name, shared user, limits of their own), shared ones, and every kind of setting."""
     return settings(
         name="pool",
         database="shop.db",
@@ -36,7 +37,7 @@ def own_entries() -> Settings:
             "listen_backlog": 512,
         },
         services={
-            "web": {"route": "transaction", "pool_size": 5},
+            "web": {"route": "transaction", "pool_size": 5, "query_wait_timeout": 4, "max_clients": 40},
             "jobs": {"user": "worker", "route": "transaction", "pool_size": 4},
             "cron": {"user": "worker", "route": "session"},
             "bi": {"user": "report.ro", "route": "transaction"},
@@ -180,3 +181,57 @@ def test_no_password_of_a_service_is_in_any_file() -> None:
     known = settings(passwords={"web": "tr0ub4dor"})
     texts = ini.render_ini(known) + ini.render_hba(known) + ini.render_userlist(known, "generated")
     assert "tr0ub4dor" not in texts
+
+
+def billing(**service: object) -> Settings:
+    return settings(
+        databases={"billing": {"dbname": "billing_db", "backends": 4, "session_backends": 1}},
+        services={"web": {"database": "billing", **service}, "api": {}},
+    )
+
+
+def line(text: str, entry: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(f"{entry} = "))
+
+
+def test_a_further_database_has_an_entry_per_lane() -> None:
+    rendered = ini.render_ini(billing())
+    assert [line(rendered, entry) for entry in ("billing", "billing_session")] == [
+        "billing = host=timescale_db port=5432 dbname=billing_db pool_mode=transaction pool_size=4 "
+        "max_db_connections=4 connect_query='SET client_connection_check_interval = 20'",
+        "billing_session = host=timescale_db port=5432 dbname=billing_db pool_mode=session pool_size=1 "
+        "max_db_connections=1 connect_query='SET client_connection_check_interval = 20'",
+    ]
+
+
+@pytest.mark.parametrize(("entry", "marked"), [("billing", True), ("billing_session", True), ("app", False)])
+def test_settings_of_roles_mark_the_entries_of_their_database(entry: str, marked: bool) -> None:
+    rendered = ini.render_ini(billing(read_only=True))
+    assert ("/* role settings " in line(rendered, entry)) is marked
+
+
+def test_another_setting_of_a_role_is_another_mark() -> None:
+    first, second = (ini.render_ini(billing(statement_timeout=n)) for n in (30, 31))
+    assert line(first, "billing") != line(second, "billing")
+
+
+def test_settings_of_roles_leave_the_lookups_alone() -> None:
+    rendered = ini.render_ini(settings(services={"web": {"read_only": True}}))
+    assert "role settings" not in line(rendered, "pgbouncer_auth")
+
+
+def test_defaults_of_services_are_settings_of_their_roles_in_their_database() -> None:
+    services = {
+        "a": {"user": 'odd"; DROP', "read_only": True, "statement_timeout": 30},
+        "b": {"read_only": False, "idle_transaction_timeout": 0},
+    }
+    assert role_statements(settings(services=services)).splitlines() == [
+        """ALTER ROLE "b" IN DATABASE "app" SET "default_transaction_read_only" = 'off';""",
+        """ALTER ROLE "b" IN DATABASE "app" SET "idle_in_transaction_session_timeout" = '0s';""",
+        """ALTER ROLE "odd""; DROP" IN DATABASE "app" SET "default_transaction_read_only" = 'on';""",
+        """ALTER ROLE "odd""; DROP" IN DATABASE "app" SET "statement_timeout" = '30s';""",
+    ]
+
+
+def test_without_defaults_there_is_nothing_to_set_on_roles() -> None:
+    assert role_statements(settings()) == ""

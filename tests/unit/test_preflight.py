@@ -340,3 +340,33 @@ def test_containers_with_other_names_are_left_alone(servers: Callable[..., None]
 def test_findings_of_both_servers_come_at_once(servers: Callable[..., None]) -> None:
     servers(Database(version=130011), DockerException("connection refused"))
     assert [line.split(":")[0] for line in refused().splitlines()] == ["database", "docker_host"]
+
+
+# --- further databases
+
+
+def databases(*found: tuple[str, bool]) -> Database:
+    return Database({"pg_database WHERE": list(found)})
+
+
+BILLING = {"billing": {"dbname": "billing_db", "backends": 4}}
+
+
+def test_a_further_database_that_does_not_exist_is_refused(servers: Callable[..., None]) -> None:
+    servers(databases(("app", True)))
+    assert refused(databases=BILLING) == (
+        "databases.billing.dbname: billing_db does not exist on the server; create it or correct the name"
+    )
+
+
+def test_a_further_database_of_somebody_else_is_refused(servers: Callable[..., None]) -> None:
+    servers(databases(("app", True), ("billing_db", False)))
+    assert refused(databases=BILLING) == (
+        "admin_user: postgres may not alter the database billing_db; "
+        "use a superuser, or make it a member of the owner"
+    )
+
+
+def test_a_further_database_that_this_deployment_may_alter_is_accepted(servers: Callable[..., None]) -> None:
+    servers(databases(("app", True), ("billing_db", True)))
+    assert preflight.check(settings(databases=BILLING), "prod") is None  # type: ignore[func-returns-value] # no finding is no error

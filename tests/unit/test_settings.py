@@ -22,8 +22,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
         "max_backend: is not a known key; known are network, database, database_host, database_port, "
         "max_connections, reserved_connections, admin_host, admin_port, admin_user, admin_password, admin_sslmode, "
         "deployment_connections, image, docker_host, name, alias, adopts, port, ports, run_as, limits, max_backends, "
-        "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, settings, services, superusers, "
-        "passwords, managed_passwords"
+        "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, settings, databases, services, "
+        "superusers, passwords, managed_passwords"
     )
 
 
@@ -33,7 +33,8 @@ def test_the_value_of_an_unknown_key_is_not_shown() -> None:
 
 def test_an_unknown_key_of_a_service_is_refused_with_the_known_ones() -> None:
     assert refusal(services={"web": {"rout": "direct"}}) == (
-        "services.web.rout: is not a known key; known are user, route, pool_size, direct_connections"
+        "services.web.rout: is not a known key; known are user, route, database, pool_size, direct_connections, "
+        "query_wait_timeout, max_clients, statement_timeout, idle_transaction_timeout, read_only"
     )
 
 
@@ -718,3 +719,118 @@ def test_a_new_project_is_asked_for_every_plain_key_without_a_default() -> None:
 def test_a_new_project_keeps_the_password_of_the_admin_as_a_secret() -> None:
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert project["template"]["config"]["admin_password"]["secret"] is True
+
+
+# --- routes and databases
+
+BILLING = {"billing": {"backends": 4}}
+
+
+def test_a_database_that_is_not_declared_is_refused() -> None:
+    assert refusal(databases=BILLING, services={"web": {"database": "biling"}}) == (
+        'services.web.database: "biling" is not in databases (known are billing); '
+        "add it there, or leave the key out for the stack's own database"
+    )
+
+
+def test_a_database_without_any_declared_is_refused() -> None:
+    assert refusal(services={"web": {"database": "billing"}}) == (
+        'services.web.database: "billing" is not in databases (there are none); '
+        "add it there, or leave the key out for the stack's own database"
+    )
+
+
+def test_a_session_lane_of_a_database_that_has_none_is_refused() -> None:
+    assert refusal(databases=BILLING, services={"web": {"database": "billing", "route": "session"}}) == (
+        "services.web.route: database billing has no session lane; "
+        "set databases.billing.session_backends, or use direct or transaction"
+    )
+
+
+@pytest.mark.parametrize("key", ["host", "port"])
+def test_a_database_on_another_server_is_refused(key: str) -> None:
+    assert refusal(databases={"billing": {"backends": 4, key: "other"}}) == (
+        f'databases.billing.{key}: "other" would be another server, whose roles the lookup does not know; '
+        "all databases are on database_host, give another server a stack of its own"
+    )
+
+
+def test_an_unknown_key_of_a_database_is_refused_with_the_known_ones() -> None:
+    assert refusal(databases={"billing": {"backend": 4, "backends": 4}}) == (
+        "databases.billing.backend: is not a known key; known are dbname, backends, session_backends"
+    )
+
+
+def test_a_database_without_backends_is_asked_for_them() -> None:
+    assert refusal(databases={"billing": None}) == (
+        "databases.billing.backends: is not set; run `pulumi config set databases.billing.backends …`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "purpose"),
+    [
+        ("app", "the transaction lane"),
+        ("app_session", "the session lane"),
+        ("pgbouncer_auth", "the entry for lookups"),
+    ],
+)
+def test_a_database_named_like_another_entry_is_refused(name: str, purpose: str) -> None:
+    assert refusal(databases={name: {"dbname": "other", "backends": 4}}) == (
+        f'databases.{name}: "{name}" is already the name of {purpose}; choose another'
+    )
+
+
+def test_a_service_named_like_a_further_database_is_refused() -> None:
+    assert refusal(databases=BILLING, services={"billing": {"user": "web"}}) == (
+        'services.billing: "billing" is already the name of the transaction lane of databases.billing; choose another'
+    )
+
+
+def test_a_service_named_like_the_session_lane_of_a_further_database_is_refused() -> None:
+    databases = {"billing": {"backends": 4, "session_backends": 1}}
+    assert refusal(databases=databases, services={"billing_session": {"user": "web"}}) == (
+        'services.billing_session: "billing_session" is already the name of the session lane of databases.billing; '
+        "choose another"
+    )
+
+
+def test_two_entries_for_one_database_are_refused() -> None:
+    assert refusal(databases={"other": {"dbname": "app", "backends": 4}}) == (
+        'databases.other.dbname: "app" is that of database already; remove one'
+    )
+
+
+def test_a_database_with_an_empty_name_is_refused() -> None:
+    assert refusal(databases={"other": {"dbname": "", "backends": 4}}) == (
+        "databases.other.dbname: is empty; give it a value"
+    )
+
+
+@pytest.mark.parametrize("key", ["query_wait_timeout", "max_clients"])
+def test_a_limit_of_a_service_without_an_entry_of_its_own_is_refused(key: str) -> None:
+    assert refusal(services={"web": {key: 5}}) == (
+        f"services.web.{key}: 5 belongs to an entry of its own; set services.web.pool_size too"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [("read_only", True, "true"), ("statement_timeout", 30, "30"), ("idle_transaction_timeout", 60, "60")],
+)
+def test_a_default_of_a_role_that_others_share_is_refused(key: str, value: object, shown: str) -> None:
+    services = {"web": {"user": "x", key: value}, "worker": {"user": "x"}}
+    assert refusal(services=services) == (
+        f'services.web.{key}: {shown} would hold for worker too, which log in as "x"; '
+        "give the service a user of its own, or all the same value"
+    )
+
+
+def test_a_default_of_a_role_may_differ_between_databases() -> None:
+    services = {"web": {"user": "x", "read_only": True}, "worker": {"user": "x", "database": "billing"}}
+    assert settings(databases=BILLING, services=services).services["worker"].read_only is None
+
+
+@pytest.mark.parametrize("key", ["statement_timeout", "idle_transaction_timeout"])
+def test_a_default_of_a_role_below_zero_is_refused(key: str) -> None:
+    assert refusal(services={"web": {key: -1}}) == f"services.web.{key}: -1 is too small; use 0 or more"

@@ -215,3 +215,16 @@ def test_an_adoption_says_that_the_backends_of_both_add_up() -> None:
         "adopts: container old-pooler and this pooler both answer to pgbouncer until the former is stopped; "
         "so long their backends add up"
     ]
+
+
+def test_a_limit_that_the_session_lane_does_not_know_is_warned_about() -> None:
+    services = {"web": {"route": "session", "pool_size": 2, "max_clients": 9}}
+    assert warnings(settings(services=services)) == [
+        "services.web: query_wait_timeout and max_clients hold on its own entry, the transaction lane, "
+        "and its route is session"
+    ]
+
+
+def test_limits_of_a_service_on_the_transaction_lane_need_no_warning() -> None:
+    services = {"web": {"route": "transaction", "pool_size": 2, "max_clients": 9}}
+    assert warnings(settings(services=services)) == []

@@ -1,0 +1,101 @@
+"""A whole stack with two databases, entries of their own, and limits and defaults of services."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+
+from tests.e2e.deployment import Deployment
+
+SERVICES: dict[str, dict[str, object]] = {
+    "hasty": {"user": "user_1", "route": "transaction", "pool_size": 1, "query_wait_timeout": 1},
+    "patient": {"user": "user_2", "route": "transaction", "pool_size": 1, "query_wait_timeout": 4},
+    "invoices": {"user": "user_3", "route": "session", "database": "billing"},
+    "analytics_mcp": {
+        "user": "analytics_ro",
+        "route": "transaction",
+        "read_only": True,
+        "statement_timeout": 30,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def up(deployment: Deployment) -> Deployment:
+    """The deployment after its first update."""
+    deployment.database.sql("CREATE DATABASE billing_db;")
+    deployment.up(
+        {
+            "services": deployment.config["services"] | SERVICES,
+            "databases": {"billing": {"dbname": "billing_db", "backends": 2, "session_backends": 1}},
+            "max_backends": 30,
+        }
+    )
+    return deployment
+
+
+def test_a_second_preview_is_empty(up: Deployment) -> None:
+    up.pulumi("preview", "--expect-no-changes")
+
+
+@pytest.mark.parametrize(
+    ("lane", "database"), [("direct", "billing_db"), ("transaction", "billing_db"), ("session", "billing_db")]
+)
+def test_every_lane_of_a_further_database_leads_there(up: Deployment, lane: str, database: str) -> None:
+    with psycopg.connect(up.lane("invoices", lane)) as client:
+        assert client.execute("SELECT pg_catalog.current_database()::text").fetchone() == (database,)
+
+
+@pytest.mark.parametrize("database", ["tracksolid_db", "billing_db"])
+def test_the_check_interval_is_a_setting_of_every_database(up: Deployment, database: str) -> None:
+    assert up.database.sql("SHOW client_connection_check_interval;", database=database).strip() == "20ms"
+
+
+@pytest.mark.parametrize("lane", ["direct", "transaction", "session"])
+def test_analytics_ro_reads_only_and_ends_long_statements_on_each_lane(up: Deployment, lane: str) -> None:
+    with psycopg.connect(up.lane("analytics_mcp", lane), autocommit=True) as client:
+        assert client.execute("SHOW statement_timeout").fetchone() == ("30s",)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            client.execute("CREATE TABLE not_by_a_reader (id int)")
+
+
+def waited(dsn: str) -> float:
+    """Seconds until a second client of a pool of one is told that it waited too long."""
+    with psycopg.connect(dsn, autocommit=True) as holder, psycopg.connect(dsn, autocommit=True) as other:
+        holder.execute("BEGIN")
+        holder.execute("SELECT 1")
+        began = time.monotonic()
+        with pytest.raises(psycopg.OperationalError, match="query_wait_timeout"):
+            other.execute("SELECT 1")
+        return time.monotonic() - began
+
+
+def test_each_service_waits_as_long_as_it_says(up: Deployment) -> None:
+    hasty, patient = waited(up.lane("hasty", "transaction")), waited(up.lane("patient", "transaction"))
+    print(f"query_wait_timeout 1 s: {hasty:.1f} s, 4 s: {patient:.1f} s")
+    assert hasty < 3.5 < patient
+
+
+def test_changed_limits_and_defaults_reload_in_the_same_container(up: Deployment) -> None:
+    before = up.poolers()
+    changed = up.config["services"] | {
+        "hasty": SERVICES["hasty"] | {"max_clients": 7},
+        "analytics_mcp": SERVICES["analytics_mcp"] | {"statement_timeout": 20},
+    }
+    with psycopg.connect(up.lane("analytics_mcp", "transaction"), autocommit=True) as client:
+        client.execute("SELECT 1")
+        up.up({"services": changed})
+        assert client.execute("SHOW statement_timeout").fetchone() == ("20s",)
+    assert up.poolers() == before
+    limits = {row["name"]: row["max_client_connections"] for row in up.console("SHOW DATABASES")}
+    assert limits["hasty"] == "7"
+    up.pulumi("preview", "--expect-no-changes")
+
+
+def test_a_database_that_is_not_there_stops_an_update_before_anything_is_touched(up: Deployment) -> None:
+    declared = up.config["databases"]
+    said = up.failed_up({"databases": declared | {"typo": {"backends": 1}}})
+    up.write_config({"databases": declared})
+    assert "databases.typo.dbname: typo does not exist on the server; create it or correct the name" in said
