@@ -11,6 +11,9 @@ from components.budget import Budget
 from components.dsn import lanes
 from components.settings import Settings
 
+WHO = "(who reconnects)"
+"""Beside the settings of `reloadable` and `restart_only`; a preview prints it with any of them that changes."""
+
 
 def plain(settings: Settings, budget: Budget) -> Mapping[str, object]:
     """What a preview shows: routes, budget, files, and which settings reload or replace."""
@@ -19,9 +22,21 @@ def plain(settings: Settings, budget: Budget) -> Mapping[str, object]:
         "budget": budget.table(),
         "pgbouncer_ini": ini.render_ini(settings),
         "pg_hba": ini.render_hba(settings),
-        "reloadable": ini.reloadable(settings),
-        "restart_only": ini.restart_only(settings) | container_settings(settings),
+        "reloadable": {WHO: "nobody"} | ini.reloadable(settings),
+        "restart_only": {WHO: reconnecting(settings)}
+        | ini.restart_only(settings)
+        | container_settings(settings),
     }
+
+
+def reconnecting(settings: Settings) -> str:
+    """Who notices a replaced container; a preview shows it beside the key that replaces it."""
+    if settings.ports:
+        return "everybody, and until the new container answers nobody gets in: a published port allows no overlap"
+    return (
+        "transaction lane: each client once, between two transactions; "
+        f"session lane: who has not left after {settings.destroy_grace_seconds} s"
+    )
 
 
 def container_settings(settings: Settings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
@@ -52,6 +53,31 @@ def test_a_changed_pool_size_fails_no_transaction_of_50_busy_clients(up: Deploym
     assert report.transactions > 0
     assert up.poolers() == before
     assert pool_sizes(up)["reporter"] == "3"
+
+
+def previewed(up: Deployment, changes: dict[str, Any]) -> str:
+    kept = up.config
+    up.write_config(changes)
+    shown = up.pulumi("preview").stdout
+    up.config = kept
+    up.write_config()
+    return shown
+
+
+def test_a_preview_shows_a_setting_that_reloads_and_that_nobody_reconnects(up: Deployment) -> None:
+    shown = previewed(up, {"settings": {"query_wait_timeout": 11}})
+    reloadable = shown[shown.index("~ reloadable") :]
+    assert re.search(r"\(who reconnects\) +: \"nobody\"", reloadable)
+    assert re.search(r'~ query_wait_timeout +: "20" => "11"', reloadable)
+    assert "~ restart_only" not in shown
+
+
+def test_a_preview_shows_a_limit_that_replaces_the_container_and_who_reconnects(up: Deployment) -> None:
+    shown = previewed(up, {"limits": {"memory_mb": 96}})
+    restart_only = shown[shown.index("~ restart_only") :]
+    assert re.search(r"\(who reconnects\) *: \"transaction lane: each client once", restart_only)
+    assert re.search(r'~ limits.memory_mb *: "64" => "96"', restart_only)
+    assert "~ reloadable" not in shown
 
 
 PGBENCH = """

@@ -218,12 +218,12 @@ class Bouncer:
             },
         )
 
-    def start(self) -> Process:
-        """The pooler container, without waiting for it."""
+    def start(self, before: str = "") -> Process:
+        """The pooler container, without waiting for it; `before` is shell that runs ahead of the start script."""
         settings, memory = self.settings, self.settings.limits.memory_mb
         container = self._create(
             "pooler",
-            entrypoint=["/bin/sh", "-c", script("start"), "pgbouncer"],
+            entrypoint=["/bin/sh", "-c", before + script("start"), "pgbouncer"],
             command=[str(settings.port), str(settings.drain_seconds), ini.render_restart_only(settings)],
             user=settings.run_as,
             network=settings.network,

@@ -391,3 +391,15 @@ def can_log_in(target: str) -> bool:
             return client.execute("SELECT 1").fetchone() == (1,)
     except psycopg.OperationalError:
         return False
+
+
+def test_a_log_that_cannot_be_written_does_not_stop_the_service(deploy: Deploy, server: Server) -> None:
+    """As on a full disk: every write to the log fails with ENOSPC, and every login writes a line."""
+    bouncer = deploy(configured(server, settings={"log_connections": True, "log_disconnections": True}))
+    bouncer.up().container.remove(force=True)
+    process = bouncer.start(before="exec >/dev/full 2>&1\n")
+    process.wait_until_it_answers()
+    for _ in range(50):
+        with psycopg.connect(dsn_of(process)) as client:
+            assert client.execute("SELECT 1").fetchone() == (1,)
+    assert process.container.logs() == b""

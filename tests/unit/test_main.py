@@ -153,6 +153,30 @@ def test_what_a_reviewer_reads_is_plain(engine: Engine, name: str) -> None:
     assert not preview(engine)[name].secret
 
 
+@pytest.mark.parametrize(
+    ("output", "config", "said"),
+    [
+        ("reloadable", {}, "nobody"),
+        (
+            "restart_only",
+            {"destroy_grace_seconds": "45"},
+            "transaction lane: each client once, between two transactions; "
+            "session lane: who has not left after 45 s",
+        ),
+        (
+            "restart_only",
+            {"ports": '["127.0.0.1:6432"]'},
+            "everybody, and until the new container answers nobody gets in: a published port allows no overlap",
+        ),
+    ],
+    ids=["reload", "overlap", "published port"],
+)
+def test_a_reviewer_reads_beside_the_settings_who_reconnects(
+    engine: Engine, output: str, config: dict[str, str], said: str
+) -> None:
+    assert preview(engine, production() | config)[output].value["(who reconnects)"] == said
+
+
 def test_there_is_no_output_beside_these(engine: Engine) -> None:
     assert set(preview(engine)) == {f"{service}_dsn" for service in SERVICES} | {
         "lanes",
