@@ -2,6 +2,7 @@
 PYTHON ?= python3
 STACK ?= dev
 CMD ?=
+SERVICE ?=
 FORCE ?=
 UPGRADE ?=
 PYTEST_ARGS ?=
@@ -75,8 +76,8 @@ lock: ## write requirements.txt and requirements-dev.txt from the .in files (UPG
 	        $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
 	done
 
-env: ## what lets plain `pulumi` work in your shell; for `eval`
-	$(TOOLCHAIN) env --stack "$(STACK)"
+env: ## what lets plain `pulumi` work in your shell; for `eval` (SERVICE=x: writes .env.<stack>.<x> with its DATABASE_URL)
+	$(TOOLCHAIN) env --stack "$(STACK)" --service "$(SERVICE)"
 
 shell: ## a shell in which plain `pulumi` works
 	$(TOOLCHAIN) shell --stack "$(STACK)"

@@ -17,6 +17,7 @@ from toolchain import (
     cleaning,
     down,
     engine,
+    env_file,
     image,
     maintenance,
     passphrase,
@@ -26,6 +27,7 @@ from toolchain import (
     up,
 )
 from toolchain.problem import Problem
+from toolchain.stack import Stack
 from toolchain.steps import say
 
 EXPORTED = (
@@ -46,13 +48,14 @@ class Arguments:
     cmd: str | None
     force: bool
     times: maintenance.Times
+    service: str = ""
 
 
 def main() -> int:
     given = _parser().parse_args()
     try:
         times = maintenance.Times.of(pause=given.pause, grace=given.grace, ready=given.ready)
-        arguments = Arguments(given.command, given.stack, given.cmd, given.force == "1", times)
+        arguments = Arguments(given.command, given.stack, given.cmd, given.force == "1", times, given.service)
         return COMMANDS[arguments.command](arguments) or 0
     except Problem as problem:
         say(f"error: {problem}")
@@ -79,6 +82,9 @@ def sweep(_: Arguments) -> None:
 
 
 def print_exports(arguments: Arguments) -> None:
+    if arguments.service:
+        env_file.write(Stack(arguments.stack, _pulumi_environment(arguments.stack)), arguments.service)
+        return
     print(exports(arguments.stack))
 
 
@@ -135,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name in ("pause", "grace", "ready"):
         parser.add_argument(f"--{name}", default="", help="seconds; see db-maintenance")
+    parser.add_argument("--service", default="", help="env: write this service's DSN to a file")
     parser.add_argument("--force", default="", help="1: rebuild images, or remove a stack that has clients")
     return parser
 

@@ -1,0 +1,83 @@
+"""`make env SERVICE=…`: the file is private, and a shell reads from it what was put in."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.dsn import dsn
+from toolchain import env_file
+from toolchain.problem import Problem
+from toolchain.stack import Stack
+
+NASTY = "a$HOME `id` #'\"\\ %&;é"
+ENCODED = (
+    "postgresql://grafana_ro:a%24HOME%20%60id%60%20%23%27%22%5C%20%25%26%3B%C3%A9@pgbouncer:6432/db"
+    "?application_name=grafana&connect_timeout=5"
+)
+
+
+class Known(Stack):
+    """A stack whose outputs are known without the CLI."""
+
+    def outputs(self) -> dict[str, Any]:
+        found = dsn(
+            user="grafana_ro",
+            password=NASTY,
+            host="pgbouncer",
+            port=6432,
+            database="db",
+            application_name="grafana",
+        )
+        return {"grafana_dsn": found, "worker_dsn": "postgresql://worker@db:5432/db", "budget": {}}
+
+
+def test_the_file_holds_the_dsn_in_single_quotes(tmp_path: Path) -> None:
+    path = env_file.write(Known("prod"), "grafana", tmp_path)
+    assert path.read_text() == f"DATABASE_URL='{ENCODED}'\n"
+
+
+def test_the_file_is_named_by_stack_and_service(tmp_path: Path) -> None:
+    env_file.write(Known("prod"), "grafana", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".env.prod.grafana"]
+
+
+def test_only_its_owner_reads_the_file_even_if_an_older_one_was_open_to_all(tmp_path: Path) -> None:
+    old = tmp_path / ".env.prod.grafana"
+    old.touch()
+    old.chmod(0o644)
+    env_file.write(Known("prod"), "grafana", tmp_path)
+    assert stat.S_IMODE(old.stat().st_mode) == 0o600
+
+
+def test_sh_reads_the_dsn_as_it_was_written(tmp_path: Path) -> None:
+    path = env_file.write(Known("prod"), "grafana", tmp_path)
+    read = subprocess.run(
+        ["sh", "-c", '. "$1"; printf %s "$DATABASE_URL"', "sh", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout == ENCODED
+
+
+def test_nothing_of_the_dsn_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    env_file.write(Known("prod"), "grafana", tmp_path)
+    printed = capsys.readouterr()
+    assert "postgresql://" not in printed.out + printed.err
+
+
+def test_an_unknown_service_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as refused:
+        env_file.write(Known("prod"), "grafna", tmp_path)
+    assert str(refused.value) == ("SERVICE=grafna: stack prod has no such service; it has grafana, worker")
+
+
+def test_an_unknown_service_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(Problem):
+        env_file.write(Known("prod"), "grafna", tmp_path)
+    assert list(tmp_path.iterdir()) == []
