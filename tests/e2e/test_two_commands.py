@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -276,6 +277,18 @@ def test_a_changed_route_leaves_the_dsn_of_every_other_service(rolled_back: Up) 
 def test_make_preview_after_make_up_has_nothing_to_change(rolled_back: Up) -> None:
     said = rolled_back.checkout.make("preview")
     assert re.search(r"\nResources:\n    \d+ unchanged\n", said), said
+
+
+def test_make_env_with_a_service_writes_the_dsn_of_its_route_to_a_private_file(rolled_back: Up) -> None:
+    rolled_back.checkout.make("env", service="grafana")
+    written = rolled_back.checkout.folder / ".env.dev.grafana"
+    assert written.read_text() == f"DATABASE_URL='{rolled_back.checkout.outputs()['grafana_dsn']}'\n"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+
+
+def test_make_env_with_an_unknown_service_names_the_known_ones(rolled_back: Up) -> None:
+    said = rolled_back.checkout.make("env", service="grafna", fails=True)
+    assert "error: SERVICE=grafna: stack dev has no such service; it has analytics_mcp, cron, " in said
 
 
 # --- a stack on a database of one's own ----------------------------------------------------------------------
