@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.e2e.conftest import PASSWORDS
 from tests.e2e.deployment import Deployment
 from tests.e2e.load import Report, busy
+from tests.e2e.raw_client import raw_clients
 from toolchain.engine import docker
 
 BROKEN_TAG = "pgbouncer-stack/pgbouncer:1.26.99-test"
@@ -53,6 +54,28 @@ def test_a_changed_pool_size_fails_no_transaction_of_50_busy_clients(up: Deploym
     assert report.transactions > 0
     assert up.poolers() == before
     assert pool_sizes(up)["reporter"] == "3"
+
+
+def test_sockets_that_never_reconnect_live_through_reloads_and_a_rotation(up: Deployment) -> None:
+    with raw_clients(up.lane("service_6", "transaction"), 10) as met:
+        up.up({"settings": {"query_wait_timeout": 17}})
+        up.up({"rotation": 2})
+        up.up({"settings": {}, "rotation": 3})
+    print(f"10 raw sockets, two reloads and two rotations: {len(met)} transactions")
+    assert set(met) == {1}
+
+
+def test_sockets_that_never_reconnect_are_closed_by_a_drain_between_two_transactions(up: Deployment) -> None:
+    [before] = up.poolers()
+    with raw_clients(up.lane("service_6", "transaction"), 5) as met:
+        up.up({"drain_seconds": 4})
+        assert up.poolers() != [before]
+    ended = [text for text in met if text != 1]
+    print(
+        f"5 raw sockets, a replaced container: {len(met) - len(ended)} transactions, ended by: {set(ended)}"
+    )
+    assert len(ended) == 5
+    up.up({"drain_seconds": 3})
 
 
 def previewed(up: Deployment, changes: dict[str, Any]) -> str:
@@ -245,7 +268,7 @@ def test_a_new_auth_password_fails_no_login(up: Deployment) -> None:
     clients = [threading.Thread(target=keep_logging_in) for _ in range(4)]
     for client in clients:
         client.start()
-    up.up({"rotation": 2})
+    up.up({"rotation": 4})
     time.sleep(1)
     stop.set()
     for client in clients:
