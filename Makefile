@@ -9,11 +9,11 @@ PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components toolchain tests __main__.py
+TYPED = bench components toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview db-maintenance down console bench image env shell test test-unit test-integration test-e2e \
+.PHONY: help up preview db-maintenance down console bench image env shell cutover test test-unit test-integration test-e2e \
     lint lock engine-stop clean-cache
 
 help: ## this list
@@ -27,6 +27,10 @@ preview: ## what `make up` would change
 
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
+
+cutover: ## every service: its lane, where its connections are, what is next (WATCH=1 again and again, JSON=1 for scripts)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views cutover --stack "$(STACK)" $(if $(WATCH),--watch) $(if $(JSON),--json)
 
 db-maintenance: ## run CMD="docker restart timescale_db" while clients wait at the pooler (seconds: PAUSE=30 GRACE=10 READY=120)
 	@$(PYTHON) -m toolchain db-maintenance --stack "$(STACK)" --cmd "$$CMD" \

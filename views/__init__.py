@@ -1,0 +1,1 @@
+"""What goes on in a running stack, for people and for scripts."""

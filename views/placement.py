@@ -1,0 +1,91 @@
+"""Where the connections of each service are, against the lane that is declared for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from components.settings import Lane, Settings
+from views.sample import Sample
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One service now. Counts are connections; `longest_wait` in seconds."""
+
+    service: str
+    user: str
+    lane: str
+    transaction_clients: int
+    session_clients: int
+    past: int
+    """Connections that reach Postgres past the pooler."""
+    backends: int
+    """Backends of the pooler that worked for it last."""
+    waiting: int
+    longest_wait: float
+    superuser: bool
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, one sentence."""
+        pooled = self.transaction_clients + self.session_clients
+        if self.lane == Lane.DIRECT:
+            if pooled:
+                return f"{pooled} clients still use the pooler: redeploy with the direct DSN"
+            return "stays direct until its route is changed" if self.past else "no connection seen"
+        if self.past:
+            return f"{self.past} connections bypass its lane: redeploy with its DSN"
+        wrong = self.session_clients if self.lane == Lane.TRANSACTION else self.transaction_clients
+        if wrong:
+            return f"{wrong} clients are on the other lane: redeploy with its DSN"
+        return "nothing: it has moved" if pooled else "no connection seen"
+
+    @property
+    def bypasses(self) -> bool:
+        """Some of its connections are not where its route says."""
+        return "redeploy" in self.next_step
+
+
+def owner(settings: Settings, user: str, application: str) -> str | None:
+    """The service that a connection belongs to: by user and application_name, by user alone if only one has it."""
+    having = [name for name, service in settings.services.items() if service.user == user]
+    if application in having:
+        return application
+    return having[0] if len(having) == 1 else None
+
+
+def place(settings: Settings, sample: Sample) -> list[Placement]:
+    """One line for each declared service, in the order of the configuration."""
+    found = []
+    for name, service in settings.services.items():
+        clients = [
+            client for client in sample.clients if owner(settings, client.user, client.application) == name
+        ]
+        backends = [one for one in sample.backends if owner(settings, one.user, one.application) == name]
+        on_session = sum(client.entry == settings.names.session_entry for client in clients)
+        found.append(
+            Placement(
+                name,
+                service.user,
+                service.route.value,
+                len(clients) - on_session,
+                on_session,
+                sum(not one.pooled for one in backends),
+                sum(one.pooled for one in backends),
+                sum(client.waiting for client in clients),
+                max((client.wait for client in clients), default=0.0),
+                service.user in sample.superusers,
+            )
+        )
+    return found
+
+
+def past(settings: Settings, sample: Sample) -> list[tuple[str, str, str, int]]:
+    """(role, application name, address, connections) of everything past the pooler, by services' roles."""
+    counted = Counter(
+        (one.user, one.application, one.address)
+        for one in sample.backends
+        if not one.pooled and one.user in settings.users()
+    )
+    return [(*where, number) for where, number in sorted(counted.items())]
