@@ -138,12 +138,17 @@ def _database_line(settings: Settings, entry: Entry) -> str:
 
 
 def _connect_query(settings: Settings, entry: Entry) -> str:
-    """The check interval; and a mark of the roles' settings in that database.
+    """The check interval; and a mark of what the entry's backends took over when they connected.
 
-    A changed text makes PgBouncer recycle the entry's backends, which would else keep the old settings for an hour.
+    A changed text makes PgBouncer recycle them, which would else keep the old state for an hour: the settings of
+    their roles in that database or, for the lookups, a role that has since been dropped. The two auth roles take
+    turns, so without the mark the second rotation in a row would find idle backends of its role's dropped namesake,
+    and a login would be met by `bouncer config error` (measured on 1.26.1).
     """
+    if entry.name == settings.names.auth_entry:
+        return f"{_KEEP_CHECK} /* rotation {settings.rotation} */"
     statements = role_statements(settings, entry.dbname or settings.database)
-    if not statements or entry.name == settings.names.auth_entry:
+    if not statements:
         return _KEEP_CHECK
     mark = hashlib.sha256(statements.encode()).hexdigest()[:8]
     return f"{_KEEP_CHECK} /* role settings {mark} */"
