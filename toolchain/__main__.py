@@ -55,7 +55,9 @@ def main() -> int:
     given = _parser().parse_args()
     try:
         times = maintenance.Times.of(pause=given.pause, grace=given.grace, ready=given.ready)
-        arguments = Arguments(given.command, given.stack, given.cmd, given.force == "1", times, given.service)
+        arguments = Arguments(
+            given.command, _stack(given.stack), given.cmd, given.force == "1", times, given.service
+        )
         return COMMANDS[arguments.command](arguments) or 0
     except Problem as problem:
         say(f"error: {problem}")
@@ -63,6 +65,12 @@ def main() -> int:
     except KeyboardInterrupt:
         say("stopped; run the same command again to go on")
         return 130
+
+
+def _stack(given: str) -> str:
+    if not given:
+        raise Problem("STACK: is empty; name a stack, like STACK=prod, or leave it out for dev")
+    return given
 
 
 def build_images(arguments: Arguments) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from components.entries import divide
 from components.settings import Lane, Settings
 from views.sample import Sample
 
@@ -32,13 +33,13 @@ class Placement:
         pooled = self.transaction_clients + self.session_clients
         if self.lane == Lane.DIRECT:
             if pooled:
-                return f"{pooled} clients still use the pooler: redeploy with the direct DSN"
+                return f"still on the pooler: {pooled}; redeploy with the direct DSN"
             return "stays direct until its route is changed" if self.past else "no connection seen"
         if self.past:
-            return f"{self.past} connections bypass its lane: redeploy with its DSN"
+            return f"bypassing its lane: {self.past}; redeploy with its DSN"
         wrong = self.session_clients if self.lane == Lane.TRANSACTION else self.transaction_clients
         if wrong:
-            return f"{wrong} clients are on the other lane: redeploy with its DSN"
+            return f"on the other lane: {wrong}; redeploy with its DSN"
         return "nothing: it has moved" if pooled else "no connection seen"
 
     @property
@@ -57,13 +58,13 @@ def owner(settings: Settings, user: str, application: str) -> str | None:
 
 def place(settings: Settings, sample: Sample) -> list[Placement]:
     """One line for each declared service, in the order of the configuration."""
-    found = []
+    found, entries = [], divide(settings)
     for name, service in settings.services.items():
         clients = [
             client for client in sample.clients if owner(settings, client.user, client.application) == name
         ]
         backends = [one for one in sample.backends if owner(settings, one.user, one.application) == name]
-        on_session = sum(client.entry == settings.names.session_entry for client in clients)
+        on_session = sum(client.entry == entries.of(settings, name).get(Lane.SESSION) for client in clients)
         found.append(
             Placement(
                 name,

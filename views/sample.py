@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from components import preflight
-from components.settings import Settings, SettingsError
+from components.settings import Settings, SettingsError, load
 from toolchain import engine, pooler_console
 from toolchain.problem import Problem
 from toolchain.stack import Stack
@@ -16,10 +16,9 @@ OWN_APPLICATION = "pgbouncer-stack"
 
 # The last condition leaves out this connection and those of an update.
 _BACKENDS = """
-SELECT pid, usename, application_name, coalesce(host(client_addr), 'local'), coalesce(state, ''),
-       backend_type
+SELECT pid, usename, application_name, coalesce(host(client_addr), 'local'), coalesce(state, '')
 FROM pg_catalog.pg_stat_activity
-WHERE datname = pg_catalog.current_database() AND usename IS NOT NULL
+WHERE datname = ANY(%s) AND usename IS NOT NULL
   AND backend_type IN ('client backend', 'walsender') AND application_name <> %s
 """
 _MAY_SEE = "SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
@@ -40,7 +39,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Backend:
-    """A connection that Postgres holds in the shared database."""
+    """A connection that Postgres holds in a database of the stack."""
 
     pid: int
     user: str
@@ -64,8 +63,6 @@ class Sample:
 
 def settings_of(stack: Stack) -> Settings:
     """The configuration of a stack, secrets included; a Problem when it cannot be read."""
-    from components.settings import load
-
     found = json.loads(stack.pulumi("config", "--json", "--show-secrets"))
     prefix = "pgbouncer:"
     try:
@@ -100,12 +97,12 @@ def take(stack: str, settings: Settings) -> Sample:
                     f"admin_user {settings.admin_user} may not see other sessions; "
                     f"as a superuser run GRANT pg_monitor TO {settings.admin_user}"
                 )
-            rows = connection.execute(_BACKENDS, [OWN_APPLICATION]).fetchall()
+            rows = connection.execute(_BACKENDS, [list(settings.dbnames()), OWN_APPLICATION]).fetchall()
             superusers = connection.execute(_SUPERUSERS, [list(settings.users())]).fetchall()
     except SettingsError as refused:
         raise Problem(str(refused)) from None
     backends = []
-    for pid, user, application, address, state, *_ in rows:
+    for pid, user, application, address, state in rows:
         pooled = pid in pids or address in addresses
         texts = (str(user), str(application), str(address), str(state))
         backends.append(Backend(int(str(pid)), *texts, pooled))

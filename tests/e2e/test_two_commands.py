@@ -10,13 +10,14 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.e2e.deployment import PROJECT, Deployment
 from toolchain import dev_stack, engine, image, paths, pulumi_cli
@@ -282,8 +283,9 @@ def test_make_preview_after_make_up_has_nothing_to_change(rolled_back: Up) -> No
 def test_make_env_with_a_service_writes_the_dsn_of_its_route_to_a_private_file(rolled_back: Up) -> None:
     rolled_back.checkout.make("env", service="grafana")
     written = rolled_back.checkout.folder / ".env.dev.grafana"
-    assert written.read_text() == f"DATABASE_URL='{rolled_back.checkout.outputs()['grafana_dsn']}'\n"
-    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    text, mode = written.read_text(), stat.S_IMODE(written.stat().st_mode)
+    written.unlink()  # `make down` removes what `make up` made, and nothing else
+    assert (text, mode) == (f"DATABASE_URL='{rolled_back.checkout.outputs()['grafana_dsn']}'\n", 0o600)
 
 
 def test_make_env_with_an_unknown_service_names_the_known_ones(rolled_back: Up) -> None:
@@ -393,6 +395,40 @@ def test_an_image_that_is_not_there_is_named_with_the_one_that_is(own: Own) -> N
 def own_up(own: Own) -> tuple[Own, str]:
     """The stack and what `make up STACK=…` said when nothing was missing any more."""
     return own, own.checkout.make("up", OWN)
+
+
+def test_an_empty_stack_is_refused(checkout: Checkout) -> None:
+    assert complaint(checkout.make("preview", "", fails=True)) == [
+        "error: STACK: is empty; name a stack, like STACK=prod, or leave it out for dev"
+    ]
+
+
+def cutover(own: Own, *lanes: tuple[str, str, str]) -> dict[str, dict[str, Any]]:
+    """What `make cutover` tells scripts of each service while these (service, lane, password) are connected."""
+    strings, deployment = own.checkout.outputs(OWN)["lanes"], own.on_engine()
+    with ExitStack() as connected:
+        for service, lane, password in lanes:
+            dsn = make_conninfo(deployment.reachable(strings[service][lane]), password=password)
+            connected.enter_context(psycopg.connect(dsn)).execute("SELECT 1")
+        said = own.checkout.make("cutover", OWN, json="1")
+    assert not any(password in said for _, _, password in lanes)
+    found = json.loads(said[said.index("{\n") :])["services"]
+    return {service["service"]: service for service in found}
+
+
+def test_make_cutover_shows_where_the_connections_of_each_service_are(own_up: tuple[Own, str]) -> None:
+    found = cutover(own_up[0], ("grafana", "transaction", "of-grafana"), ("worker", "direct", "of-the-admin"))
+    keys = ("lane", "transaction_clients", "session_clients", "past", "backends", "next")
+    assert {name: [found[name][key] for key in keys] for name in ("grafana", "worker", "cron")} == {
+        "grafana": ["transaction", 1, 0, 0, 1, "nothing: it has moved"],
+        "worker": ["direct", 0, 0, 1, 0, "stays direct until its route is changed"],
+        "cron": ["direct", 0, 0, 0, 0, "no connection seen"],
+    }
+
+
+def test_make_cutover_warns_of_a_service_that_bypasses_its_lane(own_up: tuple[Own, str]) -> None:
+    found = cutover(own_up[0], ("grafana", "direct", "of-grafana"))["grafana"]
+    assert (found["bypasses"], found["next"]) == (True, "bypassing its lane: 1; redeploy with its DSN")
 
 
 def test_make_up_finds_the_container_of_ones_own_database(own_up: tuple[Own, str]) -> None:
