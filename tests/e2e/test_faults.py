@@ -78,6 +78,7 @@ CLEAR = (
     "server login has been failing",
     "terminating connection due to administrator command",
     "server conn crashed",
+    "server connection closed",
     "server closed the connection unexpectedly",
     "the database system is",
     "connect failed",
