@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -114,12 +115,18 @@ def logged_in_to(home: Path) -> str | None:
 def user_home() -> Path:
     """The user's own PULUMI_HOME; ours, exported by `make env`, does not count."""
     chosen = os.environ.get("PULUMI_HOME")
-    return Path(chosen) if chosen and Path(chosen) != private_home() else Path.home() / ".pulumi"
+    return Path(chosen) if chosen and not is_private(Path(chosen)) else Path.home() / ".pulumi"
 
 
 def private_home() -> Path:
-    """A PULUMI_HOME of the project's own, so that stand-in plugins never mix with the user's."""
-    return cache_root() / "home"
+    """A PULUMI_HOME of this checkout's own: stand-ins never mix with the user's plugins or another checkout's."""
+    checkout = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:8]
+    return cache_root() / "home" / checkout
+
+
+def is_private(path: Path) -> bool:
+    """Whether it lies in a private home, of any checkout."""
+    return cache_root() / "home" in path.parents
 
 
 def default_passphrase_file(stack: str) -> Path:

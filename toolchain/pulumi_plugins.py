@@ -74,7 +74,7 @@ def language_host() -> Path | None:
     if beside and beside.exists():
         return beside
     found = shutil.which(LANGUAGE_HOST)
-    return Path(found) if found and pulumi_cli.private_home() not in Path(found).parents else None
+    return Path(found) if found and not pulumi_cli.is_private(Path(found)) else None
 
 
 def versions(lock: str) -> dict[str, str]:
@@ -115,9 +115,9 @@ def _install_stand_ins() -> None:
 
 
 def _stand_ins() -> str:
-    """What decides whether they must be installed again: place, installer and versions."""
+    """What decides whether they must be installed again: installer and versions."""
     installer = hashlib.sha256(INSTALLER.read_bytes()).hexdigest()
-    return f"{PROJECT} {installer} {python_env.lock_hash(LOCK)}"
+    return f"{installer} {python_env.lock_hash(LOCK)}"
 
 
 def _marker() -> Path:

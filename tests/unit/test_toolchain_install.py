@@ -192,3 +192,20 @@ def test_a_database_container_is_found_by_its_name_or_alias_on_the_network() -> 
     assert container_address([container], "tracksolid_net", "timescale_db") == "172.30.0.7"
     assert container_address([container], "other", "timescale") == "172.31.0.9"
     assert container_address([container], "other", "timescale_db") is None
+
+
+def test_two_checkouts_have_plugins_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    homes = set()
+    for checkout in ("one", "two"):
+        monkeypatch.setattr(pulumi_cli, "PROJECT", tmp_path / checkout)
+        homes.add(pulumi_cli.private_home())
+    assert len(homes) == 2
+
+
+def test_another_checkouts_home_in_the_environment_is_not_taken_for_the_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(pulumi_cli, "PROJECT", tmp_path / "other")
+    monkeypatch.setenv("PULUMI_HOME", str(pulumi_cli.private_home()))
+    monkeypatch.setattr(pulumi_cli, "PROJECT", tmp_path / "mine")
+    assert pulumi_cli.user_home() == Path.home() / ".pulumi"
