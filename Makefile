@@ -13,8 +13,7 @@ TYPED = bench components toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview db-maintenance down console bench image env shell cutover test test-unit test-integration test-e2e \
-    lint lock engine-stop clean-cache
+.PHONY: $(shell awk -F: '/^[a-z0-9-]+:.*## / { print $$1 }' $(MAKEFILE_LIST))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
