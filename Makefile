@@ -5,11 +5,13 @@ CMD ?=
 SERVICE ?=
 FORCE ?=
 UPGRADE ?=
+OUT ?=
+DESTROY ?=
 PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components toolchain tests views __main__.py
+TYPED = bench components review toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -23,6 +25,10 @@ up: ## install what is missing and bring the stack up: a throwaway database and 
 
 preview: ## what `make up` would change
 	$(TOOLCHAIN) preview --stack "$(STACK)"
+
+review: ## what an update would do, as Markdown for a pull request (OUT=file; DESTROY=1: what `make down` would do)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m review write --stack "$(STACK)" --out "$(OUT)" --destroy "$(DESTROY)"
 
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
@@ -57,11 +63,12 @@ test-e2e: ## whole stacks with `pulumi up`, under load and with faults
 	$(TOOLCHAIN) prepare
 	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
-lint: ## ruff and mypy --strict
+lint: ## ruff, mypy --strict, and actionlint with shellcheck for the workflows
 	$(TOOLCHAIN) python
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
+	$(TOOLCHAIN) lint-workflows
 
 bench: ## what clients notice of each event, as a table (minutes, on a throwaway stack)
 	$(TOOLCHAIN) prepare

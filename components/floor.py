@@ -18,7 +18,7 @@ FIXED_IN: dict[Version, tuple[str, ...]] = {
     (1, 26, 0): ("CVE-2026-19888", "CVE-2026-6668", "CVE-2026-6669"),
     (1, 26, 1): ("CVE-2026-107348", "CVE-2026-107349", "CVE-2026-107350"),
 }
-"""Version → what it is the first to fix. Older holes are in no version from 1.24 on."""
+"""Version → what it is the first to fix (PgBouncer's changelog); what was fixed before 1.24 is left out."""
 
 
 def image_tag_version(reference: str) -> Version | None:
