@@ -34,11 +34,15 @@ def prose(text: str) -> str:
     return re.sub(r"(?i:\bhttps?:|\bwww\.)", rf"\g<0>{_BREAK}", escaped)
 
 
+def fence(text: str) -> str:
+    """What opens and closes a block: longer than any run of backticks inside."""
+    return "`" * max(3, _longest_run(text) + 1)
+
+
 def fenced(text: str, language: str = "") -> str:
-    """A fenced block; its fence is longer than any run of backticks inside."""
-    fence = "`" * max(3, _longest_run(text) + 1)
+    """The whole block."""
     body = text if text.endswith("\n") or not text else f"{text}\n"
-    return f"{fence}{language}\n{body}{fence}\n"
+    return f"{fence(text)}{language}\n{body}{fence(text)}\n"
 
 
 def _longest_run(text: str) -> int:

@@ -136,11 +136,13 @@ def _entries(update: Update) -> Iterator[str]:
     before, after = update.before.entries, update.after.entries
     if not before or not after or _is_another_pooler(update.plan):
         return
+    yield from (f"Entry {code(name)} of PgBouncer is new." for name in after if name not in before)
+    alike: dict[str, list[str]] = defaultdict(list)
     for name, fields in after.items():
-        if name not in before:
-            yield f"Entry {code(name)} of PgBouncer is new."
-        elif changed := list(_fields(before[name], fields)):
-            yield f"Entry {code(name)}: {', '.join(changed)}."
+        if name in before and (changed := ", ".join(_fields(before[name], fields))):
+            alike[changed].append(code(name))
+    for changed, names in alike.items():
+        yield f"{'Entry' if len(names) == 1 else 'Entries'} {', '.join(names)}: {changed}."
     for name in before:
         if name not in after:
             yield f"Entry {code(name)} of PgBouncer goes; the update is refused while clients are on it."
@@ -150,7 +152,7 @@ def _fields(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str
     for field in dict.fromkeys([*after, *before]):
         old, new = before.get(field, "none"), after.get(field, "none")
         if field == "connect_query" and old != new:
-            yield "its backends are recycled"
+            yield "backends are recycled"
         elif old != new:
             yield f"{code(field)} {code(old)} → {code(new)}"
 
