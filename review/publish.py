@@ -52,15 +52,17 @@ class Host:
             base_url=self.api,
             per_page=100,
             retry=GithubRetry(total=3),
+            lazy=True,
             # a run writes twice at most
             seconds_between_requests=None,
             seconds_between_writes=None,
         )
         try:
-            yield client.get_repo(self.repository, lazy=True)
+            yield client.get_repo(self.repository)
         except GithubException as refused:
+            reason = refused.data.get("message") if isinstance(refused.data, dict) else None
             raise Problem(
-                f"GitHub answered {refused.status} ({refused.message or 'no reason given'}) for {self.repository}; "
+                f"GitHub answered {refused.status} ({reason or 'no reason given'}) for {self.repository}; "
                 "look at the number, and at `permissions:` of the job"
             ) from None
         except requests.RequestException as unreachable:
