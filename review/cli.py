@@ -36,14 +36,6 @@ class Pulumi:
         """The export of the state, likewise."""
         return self._document("stack", "export", "--show-secrets")
 
-    def outputs(self) -> dict[str, Any]:
-        """What the stack shows to everybody; secret outputs are `[secret]`."""
-        return self._document("stack", "output", "--json")
-
-    def secret_outputs(self) -> dict[str, Any]:
-        """All of them, decrypted, never to be printed."""
-        return self._document("stack", "output", "--json", "--show-secrets")
-
     def _document(self, *arguments: str) -> dict[str, Any]:
         ended = self._run(*arguments)
         if ended.returncode:

@@ -41,7 +41,7 @@ class Facts:
 
 
 def of_outputs(found: Mapping[str, object]) -> Facts:
-    """Facts of `pulumi stack output --json` without secrets; what is missing or of another kind is left out."""
+    """Facts of the plain outputs of a stack; what is missing or of another kind is left out."""
     return Facts(
         routes=_texts(found.get("routes")),
         budget=_text(found.get("budget")),

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from review.state import secrets
+
 HIDDEN = "[secret]"
 FROM_STATE = 8
 """Characters from which on a text of the state counts: shorter ones are modes and numbers beside the secrets."""
@@ -30,7 +32,7 @@ class Secrets:
         for entry in config.values():
             if isinstance(entry, Mapping):
                 (secret if entry.get("secret") else plain).update(_leaves(_decoded(entry)))
-        for text in _plaintexts(state):
+        for text in secrets(state):
             secret.update(leaf for leaf in _leaves(text) if len(leaf) >= FROM_STATE)
         spellings = {spelling for text in secret - plain if text.strip() for spelling in _spellings(text)}
         return cls(tuple(sorted(spellings - plain, key=lambda text: (-len(text), text))))
@@ -56,22 +58,6 @@ def _leaves(value: object) -> Iterator[str]:
             yield from _leaves(item)
     elif isinstance(value, str):
         yield value
-
-
-def _plaintexts(value: object) -> Iterator[object]:
-    """Decrypted secrets in a state: `{"4dab…": "1b47…", "plaintext": "<JSON>"}`, at any depth."""
-    if isinstance(value, Mapping):
-        if isinstance(text := value.get("plaintext"), str) and _SECRET_SIGNATURE in value:
-            yield json.loads(text)
-        else:
-            for item in value.values():
-                yield from _plaintexts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _plaintexts(item)
-
-
-_SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105 the key by which Pulumi marks a secret
 
 
 def _spellings(text: str) -> Iterator[str]:

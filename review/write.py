@@ -14,6 +14,7 @@ from components.outputs import connection_strings
 from components.settings import Settings, SettingsError, load
 from review import facts, markdown, plan, redact, warnings
 from review.cli import Pulumi
+from review.state import State, plain_outputs, secret_outputs
 from review.words import Update
 from toolchain.problem import Problem
 
@@ -38,7 +39,7 @@ def review(pulumi: Pulumi, *, destroy: bool = False) -> Review:
         state = pulumi.state()
         secrets = redact.Secrets.of(config, state)
         planned = _planned(pulumi, destroy=destroy)
-        text = _comment(pulumi, planned, config, destroy=destroy)
+        text = _comment(pulumi.stack, planned, config, state, destroy=destroy)
     except (Problem, plan.PlanError, SettingsError) as wrong:
         said = list(warnings.of_image(warnings.image_of(config)))
         failed = markdown.of_failure(pulumi.stack, secrets.hide(str(wrong)), said)
@@ -55,19 +56,21 @@ def _planned(pulumi: Pulumi, *, destroy: bool) -> plan.Plan:
     raise Problem("\n".join(errors) or ended.stderr.strip() or "the preview failed and gave no reason")
 
 
-def _comment(pulumi: Pulumi, planned: plan.Plan, config: Mapping[str, Any], *, destroy: bool) -> str:
+def _comment(
+    stack: str, planned: plan.Plan, config: Mapping[str, Any], state: State, *, destroy: bool
+) -> str:
     settings = load(
         {key.removeprefix(PREFIX): entry["value"] for key, entry in config.items() if key.startswith(PREFIX)}
     )
     budget = prove(settings)
-    before = facts.of_outputs(pulumi.outputs())
+    before = facts.of_outputs(plain_outputs(state))
     if destroy:
         update = Update(planned, before, facts.Facts(), settings)
-        return markdown.of_update(pulumi.stack, update, [])
+        return markdown.of_update(stack, update, [])
     after = facts.of_settings(settings, budget)
-    update = Update(planned, before, after, settings, _new_dsns(pulumi.secret_outputs(), settings))
+    update = Update(planned, before, after, settings, _new_dsns(secret_outputs(state), settings))
     said = warnings.of_update(settings, budget, before.restart_only.get("image", ""))
-    return markdown.of_update(pulumi.stack, update, said)
+    return markdown.of_update(stack, update, said)
 
 
 def _new_dsns(before: Mapping[str, Any], settings: Settings) -> frozenset[str]:
