@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from review import publish
+from review import gitlab, publish
 from review.cli import Pulumi
 from review.write import put, review
 from toolchain import engine, own_stack, passphrase, prepare
@@ -24,12 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "write":
             return write(ready(given.stack), given.out, destroy=given.destroy == "1")
-        host = publish.Host.from_environment(os.environ, author=given.author)
-        text = _text(given.file)
-        if given.command == "comment":
-            publish.comment(host, given.stack, given.number, text, given.commit)
+        if given.command == "drift":
+            host = publish.Host.from_environment(os.environ, author=given.author)
+            publish.drift(host, given.stack, _text(given.file), clean=given.result == "clean")
         else:
-            publish.drift(host, given.stack, text, clean=given.result == "clean")
+            comment(given)
     except Problem as problem:
         say(f"error: {problem}")
         return WRONG
@@ -67,6 +66,16 @@ def write(pulumi: Pulumi, out: str, *, destroy: bool = False) -> int:
     return DONE if found.succeeded else FAILED
 
 
+def comment(given: argparse.Namespace) -> None:
+    """Put the comment where the pull request is."""
+    if given.host == "gitlab":
+        project = gitlab.Project.from_environment(os.environ)
+        gitlab.comment(project, given.stack, given.number, _text(given.file), given.commit)
+    else:
+        host = publish.Host.from_environment(os.environ, author=given.author)
+        publish.comment(host, given.stack, given.number, _text(given.file), given.commit)
+
+
 def _text(name: str) -> str:
     try:
         return Path(name).read_text(encoding="utf-8")
@@ -83,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     commenting = commands.add_parser(
         "comment", help="put it on a pull request, over the last one for this stack"
     )
-    commenting.add_argument("--number", type=int, required=True, help="of the pull request")
+    commenting.add_argument("--number", type=int, required=True, help="of the pull or merge request")
+    commenting.add_argument("--host", choices=("github", "gitlab"), default="github")
     commenting.add_argument("--commit", default="", help="that was reviewed")
     drifting = commands.add_parser("drift", help="keep one open issue while there is drift")
     drifting.add_argument("--result", required=True, choices=("clean", "drift"))
@@ -93,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--file", required=True, help="Markdown of the comment, or what the drift check said"
         )
-        command.add_argument("--author", default=publish.ACTIONS, help="login that writes here")
+        command.add_argument("--author", default=publish.ACTIONS, help="login that writes there, on GitHub")
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from review.escape import code
 from toolchain.problem import Problem
 
 
@@ -36,3 +37,8 @@ class Marker:
 def same(old: str, new: str) -> bool:
     """Whether a host would show nothing new."""
     return old.replace("\r\n", "\n").strip() == new.replace("\r\n", "\n").strip()
+
+
+def footer(commit: str) -> str:
+    """Below the review: which commit it is about."""
+    return f"\n<sub>For commit {code(commit[:12])}.</sub>\n" if commit else ""

@@ -12,7 +12,7 @@ from github.Issue import Issue
 from github.IssueComment import IssueComment
 from github.Repository import Repository
 
-from review.comment import Marker, same
+from review.comment import Marker, footer, same
 from review.escape import code, fenced
 from review.markdown import LIMIT
 from toolchain.problem import Problem
@@ -80,8 +80,7 @@ class Host:
 def comment(host: Host, stack: str, number: int, text: str, commit: str = "") -> None:
     """Put the text on a pull request; the one that is there for this stack is updated."""
     marker = Marker("preview", stack)
-    footer = f"\n<sub>For commit {code(commit[:12])}.</sub>\n" if commit else ""
-    body = marker.on(text + footer)
+    body = marker.on(text + footer(commit))
     with host.open() as repository:
         pull_request = repository.get_issue(number)
         mine = next((one for one in pull_request.get_comments() if host.wrote(one, marker)), None)
