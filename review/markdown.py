@@ -138,7 +138,7 @@ def _diff(title: str, old: str, new: str) -> _Section:
     body = list(islice(diff, 2, None))  # without the two lines that name files
     added = sum(line.startswith("+") for line in body)
     removed = sum(line.startswith("-") for line in body)
-    summary = f"<code>{title}</code>: {added} lines added, {removed} removed"
+    summary = f"<code>{title}</code>, lines: {added} added, {removed} removed"
     return _fenced(f"\n<details><summary>{summary}</summary>\n\n", body, "\n</details>\n", "diff")
 
 

@@ -26,13 +26,11 @@ def executable() -> Path:
         Step(
             "actionlint: building it from its Go module",
             "about 30 s",
-            _built().exists,
-            lambda: go.build(
-                MODULE_FOLDER, f"{MODULE}/cmd/actionlint", _built(), log_name="actionlint-build"
-            ),
+            built().exists,
+            lambda: go.build(MODULE_FOLDER, f"{MODULE}/cmd/actionlint", built(), log_name="actionlint-build"),
         )
     )
-    return _built()
+    return built()
 
 
 def lint(files: Sequence[Path] = ()) -> int:
@@ -44,7 +42,7 @@ def lint(files: Sequence[Path] = ()) -> int:
     return subprocess.run(command, cwd=PROJECT, check=False).returncode
 
 
-def _built() -> Path:
+def built() -> Path:
     """The version is part of the name, so that another pin is another build."""
     found = re.search(
         rf"^\s*(?:require )?{re.escape(MODULE)} (v\S+)", (MODULE_FOLDER / "go.mod").read_text(), re.MULTILINE

@@ -87,7 +87,7 @@ def test_a_pool_that_grows_reloads(running: Reviews) -> None:
     text = running.of(services=running.service("reporter", pool_size=3))
     assert "**PgBouncer reloads; nobody reconnects.**" in text
     assert "- Entry `reporter`: `pool_size` `2` → `3`, `max_db_connections` `2` → `3`.\n" in text
-    assert "<code>pgbouncer.ini</code>: 2 lines added, 2 removed" in text
+    assert "<code>pgbouncer.ini</code>, lines: 2 added, 2 removed" in text
 
 
 def test_more_memory_replaces(running: Reviews) -> None:

@@ -120,7 +120,7 @@ CUTOVER = """\
 
 43 connections are left.
 
-<details><summary><code>pgbouncer.ini</code>: 2 lines added, 2 removed</summary>
+<details><summary><code>pgbouncer.ini</code>, lines: 2 added, 2 removed</summary>
 
 ```diff
 @@ -2,5 +2,5 @@
