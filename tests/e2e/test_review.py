@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 
 from review.__main__ import write
 from review.cli import Pulumi
-from tests.e2e.deployment import Deployment
+from tests.e2e.deployment import PROJECT, Deployment
 
 
 class Reviews:
@@ -132,3 +135,22 @@ def test_a_new_password_is_another_dsn(running: Reviews) -> None:
 
 def test_no_comment_of_this_module_has_a_secret(running: Reviews) -> None:
     assert [text for text in running.written if "sentinel" in text] == []
+
+
+def test_a_stack_that_the_backend_does_not_have_is_refused(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "review", "write", "--stack", "prod"],
+        cwd=PROJECT,
+        env={
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{tmp_path}",
+            "PULUMI_CONFIG_PASSPHRASE": "of a test",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert (
+        "stack prod does not exist in this backend; run `pulumi stack init prod`, or log in" in ended.stderr
+    )

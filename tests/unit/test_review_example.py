@@ -13,7 +13,10 @@ from tests.unit.stacks import ROOT, production
 
 
 def declared(**changes: object) -> Settings:
-    return load(production() | {key: json.dumps(value) for key, value in changes.items()})
+    """The CLI hands objects over with their keys sorted."""
+    services = json.loads(production()["services"])
+    values = {"services": services, **changes}
+    return load(production() | {key: json.dumps(value, sort_keys=True) for key, value in values.items()})
 
 
 def test_the_example_of_the_documentation_is_what_a_cutover_gives() -> None:
