@@ -86,6 +86,12 @@ _PREPARE_THRESHOLD = LeftOut(
     lanes=(TRANSACTION, SESSION),
 )
 
+_ASSUMED_VERSION = LeftOut(
+    "`assumeMinServerVersion=9.0`",
+    "it moves the name into the startup message, and pgjdbc 42.7.5 then forgets it; without it the driver sends "
+    "SET application_name, which PgBouncer follows",
+)
+
 DIALECTS: dict[Driver, Dialect] = {
     Driver.LIBPQ: Dialect(),
     Driver.LIBPQ_KEYWORDS: Dialect(form=Form.KEYWORDS),
@@ -131,7 +137,7 @@ DIALECTS: dict[Driver, Dialect] = {
         form=Form.JDBC,
         application_name="ApplicationName",
         connect_timeout="connectTimeout",
-        left_out=(_PREPARE_THRESHOLD,),
+        left_out=(_PREPARE_THRESHOLD, _ASSUMED_VERSION),
     ),
     Driver.PGX: Dialect(),
     Driver.LIB_PQ: Dialect(

@@ -48,9 +48,33 @@ DATABASE_AS_IT_STANDS = frozenset(
 """They do not, or not in every version, percent-decode the database's name in a URL."""
 
 
+PREPARES_BY_ITSELF = frozenset(
+    {
+        Driver.PSYCOPG,
+        Driver.ASYNCPG,
+        Driver.SQLALCHEMY_PSYCOPG,
+        Driver.SQLALCHEMY_ASYNCPG,
+        Driver.POSTGRES_JS,
+        Driver.PRISMA,
+        Driver.JDBC,
+        Driver.PGX,
+        Driver.SQLX,
+        Driver.TOKIO_POSTGRES,
+    }
+)
+"""They prepare statements by name without being asked; the transaction lane follows them while
+`max_prepared_statements` is not 0."""
+
+
 def refuse_drivers(settings: Settings) -> Iterator[str]:
-    """One line for each service whose driver could not read the name of its database."""
+    """One line for each service whose driver could not work on its route or read the name of its database."""
+    follows = settings.settings.get("max_prepared_statements") != "0"
     for name, service in settings.services.items():
+        if service.route == "transaction" and service.driver in PREPARES_BY_ITSELF and not follows:
+            yield (
+                f"services.{name}.route: {service.driver.value} prepares statements by name, which transaction cannot "
+                "give while settings.max_prepared_statements is 0; remove that setting, or use session or direct"
+            )
         if service.database and service.database not in settings.databases:
             continue  # refuse_routes says so
         dbname = settings.dbname(service)

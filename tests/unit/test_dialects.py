@@ -250,6 +250,48 @@ def test_a_driver_that_does_not_decode_a_name_is_refused_a_database_that_needs_i
     )
 
 
+@pytest.mark.parametrize(
+    "driver",
+    [
+        "psycopg",
+        "asyncpg",
+        "sqlalchemy_psycopg",
+        "sqlalchemy_asyncpg",
+        "postgres_js",
+        "prisma",
+        "jdbc",
+        "pgx",
+        "sqlx",
+        "tokio_postgres",
+    ],
+)
+def test_a_driver_that_prepares_by_itself_is_refused_a_lane_that_does_not_follow(driver: str) -> None:
+    said = refusal(
+        settings={"max_prepared_statements": 0}, services={"web": {"driver": driver, "route": "transaction"}}
+    )
+    assert said == (
+        f"services.web.route: {driver} prepares statements by name, which transaction cannot give while "
+        "settings.max_prepared_statements is 0; remove that setting, or use session or direct"
+    )
+
+
+@pytest.mark.parametrize(
+    ("driver", "route", "followed"),
+    [
+        ("psycopg2", "transaction", 0),
+        ("django", "transaction", 0),
+        ("asyncpg", "session", 0),
+        ("asyncpg", "direct", 0),
+        ("asyncpg", "transaction", 10),
+    ],
+)
+def test_other_drivers_lanes_and_sizes_are_accepted(driver: str, route: str, followed: int) -> None:
+    stack = settings(
+        settings={"max_prepared_statements": followed}, services={"web": {"driver": driver, "route": route}}
+    )
+    assert stack.services["web"].route == route
+
+
 @pytest.mark.parametrize("driver", ["libpq", "libpq_keywords", "asyncpg", "django", "jdbc", "pgx", "npgsql"])
 def test_a_driver_that_decodes_a_name_may_have_any_database(driver: str) -> None:
     stack = settings(
