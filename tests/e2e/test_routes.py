@@ -104,20 +104,25 @@ def test_a_database_that_is_not_there_stops_an_update_before_anything_is_touched
 @pytest.mark.parametrize(
     ("service", "line"),
     [
-        ({"driver": "psycopg4"}, 'services.invoices.driver: "psycopg4" is not known; use libpq, '),
+        (
+            {"driver": "psycopg4"},
+            'services.invoices.driver: "psycopg4" is not known; use libpq, libpq_keywords, psycopg2, psycopg, asyncpg, '
+            "sqlalchemy_psycopg2, sqlalchemy_psycopg, sqlalchemy_asyncpg, django, node_postgres, postgres_js, prisma, "
+            "jdbc, pgx, lib_pq, sqlx, tokio_postgres or npgsql",
+        ),
         (
             {"route": "transaction", "needs": ["listen"]},
             "services.invoices.route: transaction cannot give listen (a notification comes to the backend that ran "
-            "LISTEN, not to the client); use session or direct\n",
+            "LISTEN, not to the client); use session or direct",
         ),
         (
             {"route": "session", "database": "reports"},
             "services.invoices.route: database reports has no session lane; "
-            "set databases.reports.session_backends, or use direct or transaction\n",
+            "set databases.reports.session_backends, or use direct or transaction",
         ),
     ],
 )
-def test_a_preview_of_what_cannot_be_ends_with_one_line_and_its_exit_code(
+def test_a_preview_of_what_cannot_be_fails_with_one_line(
     up: Deployment, service: dict[str, object], line: str
 ) -> None:
     good = {key: up.config[key] for key in ("services", "databases")}
@@ -129,10 +134,9 @@ def test_a_preview_of_what_cannot_be_ends_with_one_line_and_its_exit_code(
     )
     ended = up.pulumi("preview", check=False)
     up.write_config(good)
-    assert ended.returncode == 255
-    said = ended.stdout.split("the stack's configuration cannot be deployed:\n")[1].lstrip()
-    assert said.startswith(line)
-    assert not said.partition("\n")[2].lstrip().startswith("services.")
+    assert ended.returncode != 0
+    diagnostics = ended.stdout.split("Diagnostics:\n")[1].splitlines()
+    assert [said.strip() for said in diagnostics if "services." in said] == [line]
 
 
 def test_the_dsn_of_a_service_is_written_in_the_dialect_of_its_driver(up: Deployment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedReader
 from types import TracebackType
@@ -43,7 +44,8 @@ class LoginProbe:
                 client, _ = self._listening.accept()
             except OSError:
                 return
-            with client, client.makefile("rb") as received:
+            # pgx leaves after a refused TLS and comes back on a connection of its own without.
+            with client, client.makefile("rb") as received, suppress(struct.error):
                 self._login(client, received)
 
     def _login(self, client: socket.socket, received: BufferedReader) -> None:
