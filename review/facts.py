@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from components import outputs
-from components.budget import Budget
-from components.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,9 @@ class Facts:
         return {name: dict(re.findall(r"(\w+)=('(?:[^']|'')*'|\S+)", fields)) for name, fields in lines}
 
 
-def of_outputs(found: Mapping[str, object]) -> Facts:
-    """Facts of the plain outputs of a stack; what is missing or of another kind is left out."""
+def of_outputs(found: object) -> Facts:
+    """Facts of the plain outputs of a stack, as stored or as `components.outputs.plain` makes them; what is missing or of another kind is left out."""
+    found = found if isinstance(found, Mapping) else {}
     return Facts(
         routes=_texts(found.get("routes")),
         budget=_text(found.get("budget")),
@@ -50,11 +49,6 @@ def of_outputs(found: Mapping[str, object]) -> Facts:
         reloadable=_texts(found.get("reloadable")),
         restart_only=_texts(found.get("restart_only")),
     )
-
-
-def of_settings(settings: Settings, budget: Budget) -> Facts:
-    """Facts as the next update will export them."""
-    return of_outputs(outputs.plain(settings, budget))
 
 
 def budget_rows(table: str) -> list[tuple[str, int]]:

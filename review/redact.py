@@ -43,6 +43,14 @@ class Secrets:
             text = text.replace(secret, HIDDEN)
         return text
 
+    def hidden(self, value: object) -> object:
+        """The same for every text in a document."""
+        if isinstance(value, str):
+            return self.hide(value)
+        if isinstance(value, Mapping):
+            return {key: self.hidden(item) for key, item in value.items()}
+        return value
+
 
 def _decoded(entry: Mapping[str, object]) -> object:
     """Objects come twice: as a value and as JSON text."""

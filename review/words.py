@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from components import outputs
 from components.settings import Settings
+from review import resources
 from review.escape import code
 from review.facts import Facts
-from review.plan import Change, Kind, Plan
+from review.plan import Kind, Plan
 
-_POOLER = "pgbouncer:pooler:Pooler$"
-_CONTAINER = "docker:index/container:Container"
-_MEMBERSHIP = "postgresql:index/grantRole:GrantRole"
-_DONE = {
-    Kind.CREATE: "created",
-    Kind.UPDATE: "updated",
-    Kind.REPLACE: "replaced",
-    Kind.DELETE: "removed",
-}
 _POOLED = ("transaction", "session")
 
 
@@ -43,12 +35,12 @@ def headline(update: Update) -> str:
         if update.before == update.after and not update.new_dsns:
             return "Nothing changes."
         return "PgBouncer and the database stay as they are; only outputs of the stack change."
-    if all(change.kind is Kind.DELETE for change in changes) and _poolers(update.plan):
+    if all(change.kind is Kind.DELETE for change in changes) and resources.poolers(update.plan):
         return "Everything of this stack is removed; whoever is still connected loses its connection."
-    kinds = {change.kind for change in _poolers(update.plan)}
+    kinds = {change.kind for change in resources.poolers(update.plan)}
     if kinds:
         return _of_the_container(update, kinds)
-    if any(_is_pooler_part(change, "-reload") for change in changes):
+    if any(resources.is_reload(change) for change in changes):
         return "PgBouncer reloads; nobody reconnects."
     return "PgBouncer stays as it is; nobody reconnects."
 
@@ -75,28 +67,17 @@ def points(update: Update) -> list[str]:
         *_lanes(update),
         *_entries(update),
         *_rotation(update),
-        *_memberships(update.plan),
-        *_database_objects(update.plan),
-        *_jobs(update.plan),
-        *_others(update.plan),
+        *resources.sentences(update.plan),
     ]
-
-
-def _poolers(plan: Plan) -> list[Change]:
-    return [change for change in plan.changes if _is_pooler_part(change, "-pooler")]
-
-
-def _is_pooler_part(change: Change, suffix: str) -> bool:
-    return change.type == f"{_POOLER}{_CONTAINER}" and change.name.endswith(suffix)
 
 
 def _reasons(update: Update) -> Iterator[str]:
     """Why a container is replaced, where no setting in the table below says so."""
     if update.before.restart_only == update.after.restart_only:
-        for change in _poolers(update.plan):
+        for change in resources.poolers(update.plan):
             if change.keys:
                 keys = ", ".join(map(code, change.keys))
-                yield f"{code(change.name)} is {_DONE[change.kind]} because of {keys}."
+                yield f"{code(change.name)} is {resources.DONE[change.kind]} because of {keys}."
 
 
 def _lanes(update: Update) -> Iterator[str]:
@@ -158,72 +139,10 @@ def _fields(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str
 
 
 def _is_another_pooler(plan: Plan) -> bool:
-    return any(change.kind is Kind.CREATE for change in _poolers(plan))
+    return any(change.kind is Kind.CREATE for change in resources.poolers(plan))
 
 
 def _rotation(update: Update) -> Iterator[str]:
     before, after = (facts.reloadable.get("auth_user") for facts in (update.before, update.after))
     if before and after and before != after and not _is_another_pooler(update.plan):
         yield f"The auth password is rotated: lookups move from {code(before)} to {code(after)}, no login is refused."
-
-
-def _memberships(plan: Plan) -> Iterator[str]:
-    """`<name>-<group>-<role>`: who may log in through the pooler."""
-    for group, what in (("services", "log in through the pooler"), ("superusers", "do so as superusers")):
-        roles: dict[Kind, set[str]] = {Kind.CREATE: set(), Kind.DELETE: set()}
-        for change in plan.changes:
-            _, found, role = change.name.partition(f"-{group}-")
-            if found and change.type.endswith(_MEMBERSHIP) and change.kind in roles:
-                roles[change.kind].add(role)
-        added, gone = roles[Kind.CREATE], roles[Kind.DELETE]
-        for may, those in (("may", added - gone), ("may no longer", gone - added)):
-            if those:
-                yield f"From then on {', '.join(map(code, sorted(those)))} {may} {what}."
-
-
-def _database_objects(plan: Plan) -> Iterator[str]:
-    counted: dict[Kind, Counter[str]] = defaultdict(Counter)
-    for change in plan.changes:
-        own = change.type.rpartition("$")[2]
-        if own.startswith("postgresql:"):
-            counted[change.kind][own.rpartition(":")[2]] += 1
-    parts = []
-    for how in Kind:
-        if of_kind := sorted(counted[how].items()):
-            listed = ", ".join(f"{number} {_plural(kind, number)}" for kind, number in of_kind)
-            parts.append(f"{listed} {_DONE[how]}")
-    if parts:
-        yield f"Database objects change: {'; '.join(parts)}."
-
-
-def _plural(kind: str, number: int) -> str:
-    word = {"GrantRole": "membership"}.get(kind, kind.lower())
-    return word if number == 1 else f"{word}s"
-
-
-def _jobs(plan: Plan) -> Iterator[str]:
-    """Jobs on the database that run again because of what they set, not because of the image they run in."""
-    said = {
-        "pgbouncer:cap:CapSetting$": "The check interval that keeps the cap is set on the database ({}).",
-        "pgbouncer:routes:RoleSettings$": "Defaults of services' roles are set on the server ({}).",
-        "pgbouncer:auth:ServicePasswords$": (
-            "Passwords of services are set on the server ({}): new logins with an old one are refused from then on."
-        ),
-    }
-    for change in plan.changes:
-        runs = change.kind is Kind.CREATE or (change.kind is Kind.REPLACE and "uploads" in change.keys)
-        for component, sentence in said.items():
-            if runs and change.type == f"{component}{_CONTAINER}":
-                yield sentence.format(code(change.name))
-
-
-def _others(plan: Plan) -> Iterator[str]:
-    """What this program has no words for, by name."""
-    for change in plan.changes:
-        own = change.type.rpartition("$")[2]
-        known = change.type.startswith(
-            (_POOLER, "pgbouncer:cap:", "pgbouncer:routes:", "pgbouncer:auth:")
-        ) or own.startswith(("postgresql:", "random:"))
-        # A provider only says how the deployment reaches a server; replaced, it takes all that is on it along.
-        if not known and not (own.startswith("pulumi:providers:") and change.kind is not Kind.REPLACE):
-            yield f"{own.rpartition(':')[2]} {code(change.name)} is {_DONE[change.kind]}."

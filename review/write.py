@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from components import outputs
 from components.budget import prove
-from components.outputs import connection_strings
 from components.settings import Settings, SettingsError, load
-from review import facts, markdown, plan, redact, warnings
+from review import facts, markdown, plan, warnings
 from review.cli import Pulumi
+from review.redact import Secrets
 from review.state import State, plain_outputs, secret_outputs
 from review.words import Update
 from toolchain.problem import Problem
@@ -33,13 +34,13 @@ class Review:
 def review(pulumi: Pulumi, *, destroy: bool = False) -> Review:
     """Preview the stack, or its removal; whatever goes wrong becomes the comment, without a secret."""
     config: Mapping[str, Any] = {}
-    secrets = redact.Secrets()
+    secrets = Secrets()
     try:
         config = pulumi.config()
         state = pulumi.state()
-        secrets = redact.Secrets.of(config, state)
+        secrets = Secrets.of(config, state)
         planned = _planned(pulumi, destroy=destroy)
-        text = _comment(pulumi.stack, planned, config, state, destroy=destroy)
+        text = _comment(pulumi.stack, planned, config, state, secrets, destroy=destroy)
     except (Problem, plan.PlanError, SettingsError) as wrong:
         said = list(warnings.of_image(warnings.image_of(config)))
         failed = markdown.of_failure(pulumi.stack, secrets.hide(str(wrong)), said)
@@ -57,25 +58,32 @@ def _planned(pulumi: Pulumi, *, destroy: bool) -> plan.Plan:
 
 
 def _comment(
-    stack: str, planned: plan.Plan, config: Mapping[str, Any], state: State, *, destroy: bool
+    stack: str,
+    planned: plan.Plan,
+    config: Mapping[str, Any],
+    state: State,
+    secrets: Secrets,
+    *,
+    destroy: bool,
 ) -> str:
     settings = load(
         {key.removeprefix(PREFIX): entry["value"] for key, entry in config.items() if key.startswith(PREFIX)}
     )
     budget = prove(settings)
-    before = facts.of_outputs(plain_outputs(state))
+    # Hidden before it is escaped: afterwards a secret might be spelt in yet another way.
+    before = facts.of_outputs(secrets.hidden(plain_outputs(state)))
     if destroy:
         update = Update(planned, before, facts.Facts(), settings)
         return markdown.of_update(stack, update, [])
-    after = facts.of_settings(settings, budget)
+    after = facts.of_outputs(secrets.hidden(outputs.plain(settings, budget)))
     update = Update(planned, before, after, settings, _new_dsns(secret_outputs(state), settings))
     said = warnings.of_update(settings, budget, before.restart_only.get("image", ""))
-    return markdown.of_update(stack, update, said)
+    return markdown.of_update(stack, update, list(map(secrets.hide, said)))
 
 
 def _new_dsns(before: Mapping[str, Any], settings: Settings) -> frozenset[str]:
     """Names only: which services will be handed another DSN than now."""
-    after = connection_strings(settings)
+    after = outputs.connection_strings(settings)
     return frozenset(
         name
         for name, service in settings.services.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from components.budget import prove
+from components.outputs import plain
 from components.settings import Settings, load
 from review import facts, markdown, plan, warnings
 from review.words import Update
@@ -26,8 +27,8 @@ def test_the_example_of_the_documentation_is_what_a_cutover_gives() -> None:
     wanted = declared(services=services, settings={"query_wait_timeout": 10})
     update = Update(
         plan.read(document(*RELOAD)),
-        facts.of_settings(running, prove(running)),
-        facts.of_settings(wanted, prove(wanted)),
+        facts.of_outputs(plain(running, prove(running))),
+        facts.of_outputs(plain(wanted, prove(wanted))),
         wanted,
     )
     said = warnings.of_update(wanted, prove(wanted), running.image)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from components.budget import prove
+from components.outputs import plain
 from components.settings import Settings
-from review.facts import Facts, of_settings
+from review.facts import Facts, of_outputs
 from review.plan import read
 from review.words import Update, headline, points
 from tests.unit.plans import LOOKUP, POOLER, RELOAD, REPLACE, document, step
@@ -27,7 +28,7 @@ RESTART = (
 
 
 def facts(found: Settings) -> Facts:
-    return of_settings(found, prove(found))
+    return of_outputs(plain(found, prove(found)))
 
 
 def update(

@@ -264,7 +264,7 @@ def test_no_secret_of_configuration_plan_or_outputs_is_in_the_comment(
 
 def test_a_setting_that_the_user_marked_as_secret_is_hidden() -> None:
     asked = replace(
-        answering(document(*RELOAD), {}, settings={"job_name": "sentinel-job"}), secret=("settings",)
+        answering(document(*RELOAD), {}, settings={"job_name": "sentinel|job"}), secret=("settings",)
     )
     found = review(asked).markdown
     assert "sentinel" not in found
