@@ -39,7 +39,10 @@ class Facts:
 
 
 def of_outputs(found: object) -> Facts:
-    """Facts of the plain outputs of a stack, as stored or as `components.outputs.plain` makes them; what is missing or of another kind is left out."""
+    """Facts of plain outputs, as a state has them or as `components.outputs.plain` makes them.
+
+    What is missing, or of another kind, is left out.
+    """
     found = found if isinstance(found, Mapping) else {}
     return Facts(
         routes=_texts(found.get("routes")),
