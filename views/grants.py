@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 from pglast.keywords import RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 
-from components.settings import Settings
 from views.evidence import Table
 from views.table_use import Use
 
@@ -31,7 +30,7 @@ def for_service(database: str, service: str, uses: Iterable[Use], tables: Sequen
             if table.name == name and schema in ("", table.schema):
                 wanted.setdefault((table.schema, table.name), set()).add(privilege)
     schemas = sorted({schema for schema, _ in wanted})
-    lines = _role(role, database)
+    lines = [_created(role), f"GRANT CONNECT ON DATABASE {identifier(database)} TO {role};"]
     lines += [f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {role};" for schema in schemas]
     for (schema, name), privileges in sorted(wanted.items()):
         ordered = ", ".join(one for one in _ORDER if one in privileges)
@@ -43,21 +42,20 @@ def for_service(database: str, service: str, uses: Iterable[Use], tables: Sequen
     return lines
 
 
-def for_rows(settings: Settings, service: str, schemas: Sequence[str]) -> list[str]:
-    """Statements for a role named as the service that reads and writes rows of these schemas; one line each."""
-    role = identifier(service)
-    lines = _role(role, settings.dbname(settings.services[service]))
+def for_rows(database: str, services: Sequence[str], schemas: Sequence[str]) -> list[str]:
+    """Statements for a role of each service that reads and writes all rows of these schemas; one line each."""
+    roles = [identifier(service) for service in services]
+    to = f"TO {', '.join(roles)};"
+    lines = [_created(role) for role in roles]
+    lines.append(f"GRANT CONNECT ON DATABASE {identifier(database)} {to}")
     for schema in map(identifier, schemas):
         lines += [
-            f"GRANT USAGE ON SCHEMA {schema} TO {role};",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};",
-            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};",
+            f"GRANT USAGE ON SCHEMA {schema} {to}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} {to}",
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} {to}",
         ]
     return lines
 
 
-def _role(role: str, database: str) -> list[str]:
-    return [
-        f"CREATE ROLE {role} LOGIN;  -- then \\password {role}",
-        f"GRANT CONNECT ON DATABASE {identifier(database)} TO {role};",
-    ]
+def _created(role: str) -> str:
+    return f"CREATE ROLE {role} LOGIN;  -- then \\password {role}"

@@ -121,7 +121,7 @@ def least_privilege(report: Report) -> list[str]:
     if any(" ON " in line and "DATABASE" not in line for line in exact):
         return exact
     schemas = sorted({table.schema for table in evidence.tables}) or ["public"]
-    return grants.for_rows(report.settings, evidence.service, schemas)
+    return grants.for_rows(evidence.database, [evidence.service], schemas)
 
 
 def _change(report: Report) -> list[str]:

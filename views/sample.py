@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.settings import Settings, SettingsError, load
@@ -50,13 +51,19 @@ class Sample:
     backends: tuple[Backend, ...]
     superusers: frozenset[str]
     """Users of services that are superusers."""
-    schemas: tuple[str, ...]
-    """Schemas of the stack's own database that hold tables."""
+    schemas: Mapping[str, tuple[str, ...]]
+    """Database that superusers work in → its schemas that hold tables."""
 
 
 def settings_of(stack: Stack) -> Settings:
     """The configuration of a stack, secrets included; a Problem when it cannot be read."""
-    found = json.loads(stack.pulumi("config", "--json", "--show-secrets"))
+    try:
+        shown = stack.pulumi("config", "--json", "--show-secrets")
+    except Problem as refused:
+        if "no stack named" in str(refused):
+            raise Problem(f"stack {stack.name} has not been made; run `make up STACK={stack.name}`") from None
+        raise
+    found = json.loads(shown)
     prefix = "pgbouncer:"
     try:
         return load(
@@ -81,19 +88,24 @@ def take(stack: str, settings: Settings) -> Sample:
         given = {"databases": list(settings.dbnames()), "own": OWN_APPLICATION}
         rows = connection.execute(query("backends"), given).fetchall()
         superusers = connection.execute(query("superusers"), {"users": list(settings.users())}).fetchall()
-        schemas = connection.execute(query("schemas")).fetchall()
+    privileged = frozenset(str(name) for (name,) in superusers)
     backends = []
     for pid, user, application, address, state in rows:
         pooled = pid in pids or address in addresses
         texts = (str(user), str(application), str(address), str(state))
         backends.append(Backend(int(str(pid)), *texts, pooled))
-    return Sample(
-        len(answers),
-        tuple(clients),
-        tuple(backends),
-        frozenset(str(name) for (name,) in superusers),
-        tuple(str(name) for (name,) in schemas),
-    )
+    return Sample(len(answers), tuple(clients), tuple(backends), privileged, _schemas(settings, privileged))
+
+
+def _schemas(settings: Settings, superusers: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for service in settings.services.values():
+        database = settings.dbname(service)
+        if service.user in superusers and database not in found:
+            with statistics(settings, database) as connection:
+                rows = connection.execute(query("schemas")).fetchall()
+            found[database] = tuple(str(name) for (name,) in rows)
+    return found
 
 
 def _client(row: dict[str, str]) -> Client:

@@ -5,7 +5,32 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from toolchain.report import table
+
 COLUMNS = 80
+_LEAST = 6
+
+
+def fitted(
+    header: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[int], columns: int = COLUMNS
+) -> str:
+    """A table no wider than `columns`: cells of the columns `names` give way, the widest first, and end in …"""
+    cells = [list(row) for row in [header, *rows]]
+
+    def widths() -> list[int]:
+        return [max(len(row[column]) for row in cells) for column in range(len(header))]
+
+    while (over := sum(widths()) + 2 * (len(header) - 1) - columns) > 0:
+        widest = max(names, key=lambda column: widths()[column])
+        room = max(_LEAST, widths()[widest] - over)
+        if room >= widths()[widest]:
+            break
+        second = max((widths()[one] for one in names if one != widest), default=0)
+        room = max(room, min(second, widths()[widest] - 1))
+        for row in cells:
+            if len(row[widest]) > room:
+                row[widest] = row[widest][: room - 1] + "…"
+    return table(cells[0], cells[1:])
 
 
 def section(title: str, lines: Sequence[str], then: str = "    ") -> str:
