@@ -9,15 +9,15 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from bench.events import iter_deployment
 from components.settings import Settings, load
+from tests.e2e.conftest import make_deployment, prepared
 from tests.e2e.deployment import PROJECT, Deployment
 from toolchain import prepare
 from toolchain.dev_database import literal
@@ -44,11 +44,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, closing(iter_deployment(Path(folder))) as deployments:
         up = next(deployments)
         make_roles(up)
-        up.up({"services": SERVICES, "max_backends": 20, "superusers": []})
+        up.up()
         with load_on(up):
             found = wait_for_waits(up)
     picture.draw(found, PROJECT / "docs" / "watch.svg")
     print("docs/watch.svg is drawn")
+
+
+def iter_deployment(folder: Path) -> Generator[Deployment, None, None]:
+    """The deployment; it is removed when the generator is closed."""
+    made = make_deployment("test-picture", folder)
+    made.config |= {"services": SERVICES, "max_backends": 20, "superusers": []}
+    made.secrets = {"admin_password": made.secrets["admin_password"]}
+    yield from prepared(made)
 
 
 def make_roles(up: Deployment) -> None:

@@ -73,7 +73,8 @@ def _sessions(evidence: Evidence) -> Iterator[Reason]:
             yield Reason(Lane.DIRECT, f"a transaction has been open for {duration(age)} ({who}, {doing})")
         if one.advisory_locks and one.transaction_seconds is None:
             yield Reason(
-                Lane.SESSION, f"holds {one.advisory_locks} advisory locks outside of a transaction ({who})"
+                Lane.SESSION,
+                f"holds {counted(one.advisory_locks, 'advisory lock')} outside of a transaction ({who})",
             )
         yield from (
             Reason(Lane.SESSION, f"{finding.shown} (its last statement, {who})")
@@ -89,7 +90,7 @@ def _recorded(evidence: Evidence) -> Iterator[Reason]:
             longest = duration(max(one.longest for one in slow))
             ddl = f", {changes} of them schema changes or maintenance" if changes else ""
             yield Reason(
-                Lane.DIRECT, f"{len(slow)} statements have taken up to {longest}{ddl} ({source.source})"
+                Lane.DIRECT, f"{counted(len(slow), 'statement')} took up to {longest}{ddl} ({source.source})"
             )
         calls: dict[str, int] = {}
         for one in source.statements:
@@ -103,7 +104,8 @@ def _recorded(evidence: Evidence) -> Iterator[Reason]:
 
 def _temporary(evidence: Evidence) -> Iterator[Reason]:
     if number := evidence.role.temporary_tables:
-        yield Reason(Lane.SESSION, f"{number} temporary tables exist now, owned by {evidence.user}")
+        exist = counted(number, "temporary table") + (" exists" if number == 1 else " exist")
+        yield Reason(Lane.SESSION, f"{exist} now, owned by {evidence.user}")
 
 
 def _needs(findings: tuple[Finding, ...] | None) -> list[Finding]:
@@ -126,7 +128,7 @@ def _unknown(evidence: Evidence) -> Iterator[str]:
     unread = sum(one.findings is None for one in evidence.sessions)
     unread += sum(one.findings is None for source in evidence.recorded for one in source.statements)
     if unread:
-        yield f"{unread} statements could not be read as SQL (cut off, or a form that only the server knows)"
+        yield f"{counted(unread, 'statement')} that cannot be read as SQL (cut off, or no SQL)"
     opaque = {
         finding.shown
         for findings in _all_findings(evidence)
@@ -150,7 +152,7 @@ def _notes(settings: Settings, evidence: Evidence, lane: Lane) -> Iterator[str]:
             yield f"pid {one.pid} idles in a transaction since {duration(age)}; it would hold a backend all the time"
         if one.advisory_locks and one.transaction_seconds is not None:
             yield (
-                f"pid {one.pid} holds {one.advisory_locks} advisory locks in a transaction; those of "
+                f"pid {one.pid} holds {counted(one.advisory_locks, 'advisory lock')} in a transaction; those of "
                 "pg_advisory_xact_lock move along, those of pg_advisory_lock need the session lane"
             )
     ddl = sorted({f.shown for found in _all_findings(evidence) for f in found if f.kind is Kind.DDL})
@@ -207,6 +209,11 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 lock` or `2 locks`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def times(number: int) -> str:

@@ -19,7 +19,6 @@ class Pool:
 
     entry: str
     user: str
-    mode: str
     active: int
     waiting: int
     longest_wait: float
@@ -33,9 +32,13 @@ class Entry:
     """A line of [databases] in one pooler."""
 
     name: str
+    mode: str
+    """transaction or session."""
     backends: int
     cap: int
     paused: bool
+    lookups: bool
+    """It serves logins, no service."""
     pools: tuple[Pool, ...]
     holder: Holder | None
     """The longest transaction on it."""
@@ -110,9 +113,8 @@ def pooler(console: Console, settings: Settings, transactions: Transactions) -> 
         settings.max_backends,
         console.state.get("paused") == "yes",
         tuple(
-            _entry(row, console, transactions)
+            _entry(row, console, transactions, lookups=row["name"] == settings.names.auth_entry)
             for row in console.databases
-            if row["name"] != settings.names.auth_entry or _of(row["name"], console.pools)
         ),
     )
 
@@ -121,15 +123,17 @@ def _of(entry: str, rows: Rows) -> Rows:
     return [row for row in rows if row["database"] == entry]
 
 
-def _entry(row: dict[str, str], console: Console, transactions: Transactions) -> Entry:
+def _entry(row: dict[str, str], console: Console, transactions: Transactions, *, lookups: bool) -> Entry:
     name = row["name"]
     pools = [_pool(one) for one in _of(name, console.pools)]
     shown = [pool for pool in pools if pool.active or pool.waiting or pool.backends]
     return Entry(
         name,
+        row["pool_mode"],
         len(_of(name, console.servers)),
         int(row["max_connections"]),
         row["paused"] == "1",
+        lookups,
         tuple(sorted(shown, key=lambda pool: (-pool.waiting, pool.user))),
         _holder(_of(name, console.servers), {one["ptr"]: one for one in console.clients}, transactions),
     )
@@ -149,7 +153,6 @@ def _pool(row: dict[str, str]) -> Pool:
     return Pool(
         row["database"],
         row["user"],
-        row["pool_mode"],
         int(row["cl_active"]),
         waiting,
         int(row["maxwait"]) + int(row["maxwait_us"]) / 1e6 if waiting else 0.0,

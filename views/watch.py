@@ -16,7 +16,6 @@ from views.statements import printable
 
 COLOURS = {CALM: "green", BUSY: "yellow", FULL: "bold red"}
 BAR_CELLS = 24
-_MODES = {"transaction": "trans", "session": "sess", "statement": "stmt"}
 
 
 def screen(look: Look) -> RenderableType:
@@ -24,14 +23,14 @@ def screen(look: Look) -> RenderableType:
     parts: list[RenderableType] = [_heading(look), *_alarms(look), Text(""), _limits(look)]
     for one in look.poolers:
         parts += [Text(""), _pools(one, many=len(look.poolers) > 1)]
-    if any(entry.holder for _, entry in _entries(look)):
+    if any(entry.holder for entry in _entries(look)):
         parts += [Text(""), _holders(look)]
     return Group(*parts)
 
 
 def _heading(look: Look) -> Text:
     number = len(look.poolers)
-    running = {0: "no pooler", 1: "1 pooler"}.get(number, f"{number} poolers, one replaces the other")
+    running = {0: "no pooler", 1: "1 pooler"}.get(number, f"{number} poolers (overlap)")
     return Text(f"stack {look.stack}   {look.taken} UTC   {running}", style="bold", overflow="fold")
 
 
@@ -61,18 +60,18 @@ def bar(used: int, limit: int) -> Text:
 
 
 def _pools(one: Pooler, *, many: bool) -> Table:
-    table = _table(f"ENTRY / USER of {one.id[:12]}" if many else "ENTRY / USER", right=5)
+    table = _table(f"ENTRY / USER of {one.id[:12]}" if many else "ENTRY / USER")
     for title in ("LANE", "CLIENTS", "WAITING", "LONGEST", "BACKENDS"):
         table.add_column(title, justify="right", no_wrap=True)
     for entry in one.entries:
-        if not entry.pools and not entry.backends:
+        starved = any(pool.waiting for pool in entry.pools)  # a full entry without waits is a busy one
+        if not starved and (entry.lookups or not (entry.pools or entry.backends)):
             continue
-        full = COLOURS[level(entry.backends, entry.cap)]
         table.add_row(
             Text(entry.name, style="bold"),
-            _MODES.get(entry.pools[0].mode, "") if entry.pools else "",
-            *("", "", "paused" if entry.paused else ""),
-            Text(f"{entry.backends}/{entry.cap}", style=full),
+            "paused" if entry.paused else entry.mode,
+            *("", "", ""),
+            Text(f"{entry.backends}/{entry.cap}", style="bold red" if starved else ""),
         )
         for pool in entry.pools:
             waits = "bold red" if pool.waiting else ""
@@ -82,7 +81,7 @@ def _pools(one: Pooler, *, many: bool) -> Table:
                 str(pool.active + pool.waiting),
                 Text(str(pool.waiting), style=waits),
                 Text(f"{pool.longest_wait:.1f} s" if pool.waiting else "-", style=waits),
-                f"{pool.working}+{pool.backends - pool.working}",
+                str(pool.backends),
             )
     if not table.rows:
         table.add_row(Text("no client and no backend"), *[""] * 5)
@@ -90,28 +89,29 @@ def _pools(one: Pooler, *, many: bool) -> Table:
 
 
 def _holders(look: Look) -> Table:
-    table = _table("LONGEST ON", right=0)
+    table = _table("LONGEST ON")
     table.add_column("PID", justify="right", no_wrap=True)
-    for title, width in (("USER", 14), ("APPLICATION", 16), ("FROM", 15)):
-        table.add_column(title, no_wrap=True, overflow="ellipsis", max_width=width)
+    table.add_column("USER", no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column("APPLICATION", no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column("FROM", no_wrap=True, overflow="ellipsis", max_width=15)
     table.add_column("AGE", justify="right", no_wrap=True)
-    for _, entry in _entries(look):
-        if held := entry.holder:
-            age = duration(held.seconds) + (" idle" if held.state.startswith("idle") else "")
-            cells = (printable(text) for text in (held.user, held.application or "-", held.address or "-"))
-            table.add_row(Text(entry.name), str(held.pid), *map(Text, cells), age)
+    held = [(entry.name, entry.holder) for entry in _entries(look) if entry.holder]
+    for name, one in sorted(held, key=lambda pair: -pair[1].seconds):
+        age = duration(one.seconds) + (" idle" if one.state.startswith("idle") else "")
+        cells = (name, str(one.pid), one.user, one.application or "-", one.address or "-", age)
+        table.add_row(*(Text(printable(text)) for text in cells))
     return table
 
 
-def _table(first: str, right: int) -> Table:
+def _table(first: str) -> Table:
     """Names give way to figures where there is not room for both."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=bool(right), header_style="dim")
-    table.add_column(first, no_wrap=True, overflow="ellipsis", ratio=1)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True, header_style="dim")
+    table.add_column(first, no_wrap=True, overflow="ellipsis", ratio=4)
     return table
 
 
-def _entries(look: Look) -> Iterator[tuple[Pooler, Entry]]:
-    return ((one, entry) for one in look.poolers for entry in one.entries)
+def _entries(look: Look) -> Iterator[Entry]:
+    return (entry for one in look.poolers for entry in one.entries)
 
 
 def as_json(look: Look) -> str:
