@@ -65,8 +65,8 @@ def as_text(settings: Settings, sample: Sample) -> str:
     if found := warnings(settings, sample):
         parts.append(section("Warnings", [printable(line) for line in found]))
     if lines := least_privilege(settings, sample):
-        title = "Roles in place of superusers (`make ready SERVICE=x`: only what x was seen to use)"
-        parts.append(section(title, lines))
+        hint = "-- `make ready SERVICE=x` shows what x was seen to use, where that is recorded"
+        parts.append(section("Roles in place of superusers", [hint, *lines]))
     width = max((len(one.service) for one in placements), default=0)
     parts.append(
         "Next:\n"

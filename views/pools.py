@@ -189,7 +189,8 @@ def alarms(look: Look) -> list[str]:
     """What must be seen first, the worst first; none when all is well."""
     found = []
     if not look.poolers:
-        found.append(f"no pooler of stack {look.stack} runs: see `docker ps -a`, or run `make up`")
+        option = "" if look.stack == "dev" else f" STACK={look.stack}"
+        found.append(f"no pooler of stack {look.stack} runs: see `docker ps -a`, or run `make up{option}`")
     if look.trouble:
         found.append(look.trouble)
     found += [

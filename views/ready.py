@@ -10,7 +10,7 @@ from components.settings import Lane, Settings
 from views import grants
 from views.change import Change
 from views.evidence import Evidence
-from views.judgement import Verdict, backends_needed, duration, idle
+from views.judgement import Verdict, backends_needed, counted, duration, idle
 from views.wrapped import section, wrapped
 
 
@@ -57,7 +57,9 @@ def _evidence(report: Report) -> list[str]:
     lines.append(f"locks: {held} advisory" if held else "locks: none that is advisory")
     for source in evidence.recorded:
         since = f" in {duration(source.seconds)}" if source.seconds is not None else ""
-        lines.append(f"{source.source}: {len(source.statements)} statements of {evidence.user}{since}")
+        lines.append(
+            f"{source.source}: {counted(len(source.statements), 'statement')} of {evidence.user}{since}"
+        )
     needed, average = backends_needed(evidence)
     seen = f"{evidence.most_busy} at most in {evidence.looks} looks"
     if average is not None:
