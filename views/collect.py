@@ -11,6 +11,7 @@ from psycopg import sql
 
 from components.settings import Settings
 from toolchain.problem import Problem
+from views import server_log
 from views.database import Connection, query, statistics
 from views.evidence import Evidence, Recorded, Role, Session, Statement, Table
 from views.placement import owner
@@ -30,6 +31,13 @@ def collect(settings: Settings, service: str, pooler_addresses: frozenset[str]) 
         oid, role = _role(connection, service, body.user)
         looks = _looks(connection, settings, service, database, pooler_addresses)
         recorded, missing = _recorded(connection, oid)
+        log, why = server_log.read(
+            connection, body.user, database, lambda name: owner(settings, body.user, name) in (None, service)
+        )
+        if log:
+            recorded = (*recorded, log)
+        elif missing:  # one of the two is enough
+            missing = (*missing, ("the server's log", why))
         tables = _tables(connection, oid)
     return Evidence(
         service,

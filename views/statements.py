@@ -23,11 +23,14 @@ REPORTED = frozenset(
 )
 """Settings that Postgres 14 to 17 report to the client; PgBouncer keeps them per client on the transaction lane."""
 
+OWN = frozenset({"client_connection_check_interval"})
+"""What the pooler sets itself on each of its backends (components/ini.py)."""
+
 _SESSION_LOCKS = frozenset(
     {
         *("pg_advisory_lock", "pg_advisory_lock_shared"),
         *("pg_try_advisory_lock", "pg_try_advisory_lock_shared"),
-        *("pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"),
+        *("pg_advisory_unlock", "pg_advisory_unlock_shared"),  # …_all is what drivers run to reset
     }
 )
 _PER_TRANSACTION = ("TRANSACTION", "TRANSACTION SNAPSHOT")
@@ -107,7 +110,13 @@ class _Needs(Visitor):
             parsenodes.VariableSetKind.VAR_SET_DEFAULT,
         )
         name = str(node.name)
-        if node.is_local or resets or part_of_another or name in _PER_TRANSACTION or name.lower() in REPORTED:
+        if (
+            node.is_local
+            or resets
+            or part_of_another
+            or name in _PER_TRANSACTION
+            or name.lower() in REPORTED | OWN
+        ):
             return
         self._add(Kind.SESSION, "SET", name)
 

@@ -1,9 +1,13 @@
-"""`make ready`, `make cutover` and `make watch` on one stack, typed as a user does: a superuser, a bypass, exit codes."""
+"""`make ready`, `make cutover` and `make watch` on one stack, as a user types them: superuser, bypass, exit codes."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +58,7 @@ class Running:
             yield connection
 
     def make(self, target: str, **variables: str) -> str:
-        said = self.checkout.make(target, STACK, **variables)
+        said = self.checkout.make(target, STACK, fails=False, **variables)
         assert PASSWORD not in said
         return said
 
@@ -205,6 +209,31 @@ def test_watch_once_fits_80_columns(running: Running) -> None:
         [],
         "ok: nobody waits, no limit is near",
     )
+
+
+def test_watch_is_drawn_again_on_a_terminal_until_ctrl_c(running: Running) -> None:
+    """Through a terminal of 80 columns, as a user has it."""
+    main, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (40, 80))
+    process = subprocess.Popen(
+        [".venv/bin/python", "-m", "views", "watch", "--stack", STACK],
+        cwd=running.checkout.folder,
+        env=running.checkout._environment(STACK) | {"TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    seen = b""
+    try:
+        while seen.count(b"stack test-views ") < 2:  # the test's own timeout bounds it
+            seen += os.read(main, 65536)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        os.close(main)
 
 
 def test_watch_of_a_stack_that_is_not_there_is_asked_wrongly(running: Running) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from views.statements import Kind, findings, printable
+from views.statements import findings, printable
 from views.table_use import uses
 
 
@@ -120,8 +120,18 @@ def test_names_cannot_move_the_cursor_of_a_terminal() -> None:
     assert printable("LISTEN \x1b[2Jorders") == "LISTEN ?[2Jorders"
 
 
-def test_the_kinds_say_what_they_mean() -> None:
-    assert Kind.SESSION == "needs the same backend for longer than a transaction"
+def test_what_the_pooler_itself_runs_on_a_backend_is_no_reason() -> None:
+    assert kinds("SET client_connection_check_interval = 20 /* role settings 0a1b2c3d */") == []
+
+
+def test_what_resets_a_session_is_no_reason() -> None:
+    assert (
+        kinds(
+            "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
+            "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES"
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
