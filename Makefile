@@ -27,7 +27,7 @@ preview: ## what `make up` would change
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
 
-ready: ## which lane fits SERVICE=x, from what the live database shows of it (JSON=1 for scripts)
+ready: ## which lane fits SERVICE=x, from what the live database shows of it (JSON=1 for scripts; exit codes of the views: docs/ready.md)
 	$(TOOLCHAIN) python
 	@$(VENV)/python -m views ready --stack "$(STACK)" --service "$(SERVICE)" $(if $(JSON),--json)
 

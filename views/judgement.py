@@ -7,16 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from components.settings import Lane, Settings
+from views import caveats
+from views.caveats import LONG_SECONDS, SHOWN_FINDINGS, needs
 from views.evidence import Evidence, Session
-from views.statements import Finding, Kind
-
-LONG_SECONDS = 60
-"""A transaction or statement from here on holds one of few backends too long for the others: stay direct."""
-
-NOTABLE_SECONDS = 10
-"""Idle in a transaction from here on is worth a look before the service moves."""
-
-_SHOWN_FINDINGS = 6
+from views.statements import Kind
+from views.wording import counted, duration, times
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,9 @@ def judge(settings: Settings, evidence: Evidence) -> Verdict:
             Lane.TRANSACTION,
             ("nothing that was seen needs a backend for longer than a transaction",),
         )
-    return Verdict(lane, reasons, tuple(_unknown(evidence)), tuple(_notes(settings, evidence, lane)))
+    return Verdict(
+        lane, reasons, tuple(caveats.unknown(evidence)), tuple(caveats.notes(settings, evidence, lane))
+    )
 
 
 def _sessions(evidence: Evidence) -> Iterator[Reason]:
@@ -78,7 +75,7 @@ def _sessions(evidence: Evidence) -> Iterator[Reason]:
             )
         yield from (
             Reason(Lane.SESSION, f"{finding.shown} (its last statement, {who})")
-            for finding in _needs(one.findings)
+            for finding in needs(one.findings)
         )
 
 
@@ -94,94 +91,18 @@ def _recorded(evidence: Evidence) -> Iterator[Reason]:
             )
         calls: dict[str, int] = {}
         for one in source.statements:
-            for finding in _needs(one.findings):
+            for finding in needs(one.findings):
                 calls[finding.shown] = calls.get(finding.shown, 0) + one.calls
-        for shown, number in sorted(calls.items(), key=lambda item: -item[1])[:_SHOWN_FINDINGS]:
+        for shown, number in sorted(calls.items(), key=lambda item: -item[1])[:SHOWN_FINDINGS]:
             yield Reason(Lane.SESSION, f"{shown} ({times(number)}, {source.source})")
-        if len(calls) > _SHOWN_FINDINGS:
-            yield Reason(Lane.SESSION, f"{len(calls) - _SHOWN_FINDINGS} more of this kind ({source.source})")
+        if len(calls) > SHOWN_FINDINGS:
+            yield Reason(Lane.SESSION, f"{len(calls) - SHOWN_FINDINGS} more of this kind ({source.source})")
 
 
 def _temporary(evidence: Evidence) -> Iterator[Reason]:
     if number := evidence.role.temporary_tables:
         exist = counted(number, "temporary table") + (" exists" if number == 1 else " exist")
         yield Reason(Lane.SESSION, f"{exist} now, owned by {evidence.user}")
-
-
-def _needs(findings: tuple[Finding, ...] | None) -> list[Finding]:
-    return [one for one in findings or () if one.kind is Kind.SESSION]
-
-
-def _unknown(evidence: Evidence) -> Iterator[str]:
-    yield from (f"{source}: {why}" for source, why in evidence.missing)
-    yield from (gap for source in evidence.recorded for gap in source.gaps)
-    if not evidence.sessions:
-        yield "no session of it at this moment"
-    elif not evidence.recorded:
-        yield "of each session only the last statement is known"
-    if evidence.shared_with:
-        others = ", ".join(evidence.shared_with)
-        yield (
-            f"{evidence.user} is also the role of {others}: what is recorded, and sessions without the service's "
-            "application_name, may be theirs; a role of its own would tell"
-        )
-    unread = sum(one.findings is None for one in evidence.sessions)
-    unread += sum(one.findings is None for source in evidence.recorded for one in source.statements)
-    if unread:
-        yield f"{counted(unread, 'statement')} that cannot be read as SQL (cut off, or no SQL)"
-    opaque = {
-        finding.shown
-        for findings in _all_findings(evidence)
-        for finding in findings
-        if finding.kind is Kind.OPAQUE
-    }
-    if opaque:
-        yield f"what these do inside: {', '.join(sorted(opaque)[:_SHOWN_FINDINGS])}"
-    yield "what functions do inside, and options= at connect, which the pooler drops"
-
-
-def _all_findings(evidence: Evidence) -> Iterator[tuple[Finding, ...]]:
-    yield from (one.findings or () for one in evidence.sessions)
-    yield from (one.findings or () for source in evidence.recorded for one in source.statements)
-
-
-def _notes(settings: Settings, evidence: Evidence, lane: Lane) -> Iterator[str]:
-    for one in evidence.sessions:
-        age = one.transaction_seconds or 0
-        if one.state.startswith("idle in") and NOTABLE_SECONDS <= age < LONG_SECONDS:
-            yield f"pid {one.pid} idles in a transaction since {duration(age)}; it would hold a backend all the time"
-        if one.advisory_locks and one.transaction_seconds is not None:
-            yield (
-                f"pid {one.pid} holds {counted(one.advisory_locks, 'advisory lock')} in a transaction; those of "
-                "pg_advisory_xact_lock move along, those of pg_advisory_lock need the session lane"
-            )
-    ddl = sorted({f.shown for found in _all_findings(evidence) for f in found if f.kind is Kind.DDL})
-    if ddl and lane is not Lane.DIRECT:
-        yield f"changes schema or rights ({', '.join(ddl[:_SHOWN_FINDINGS])}); short ones work on every lane"
-    if any(f.shown.startswith("SET ") for found in _all_findings(evidence) for f in _needs(found)):
-        yield (
-            "a SET of a timeout or of read-only can be pinned on the role instead (statement_timeout, "
-            "idle_transaction_timeout, read_only of the service; docs/routes.md)"
-        )
-    if lane is Lane.SESSION:
-        yield from _session_lane(settings, evidence)
-    if lane is not Lane.DIRECT and not evidence.role.may_connect:
-        yield f"{evidence.user} may not connect to {evidence.database}"
-    limit = evidence.role.connection_limit
-    if lane is not Lane.DIRECT and limit >= 0:
-        yield f"{evidence.user} has CONNECTION LIMIT {limit}, which backends of the pooler count against too"
-
-
-def _session_lane(settings: Settings, evidence: Evidence) -> Iterator[str]:
-    own = settings.services[evidence.service].database
-    size = settings.databases[own].session_backends if own else settings.session_backends
-    key = f"databases.{own}.session_backends" if own else "session_backends"
-    held = sum(not one.replication for one in evidence.sessions)
-    if held > size:
-        yield (
-            f"the session lane has {size} backends, and each of its {held} connections holds one while it is open; "
-            f"raise {key} or stay direct"
-        )
 
 
 def backends_needed(evidence: Evidence) -> tuple[int, float | None]:
@@ -201,20 +122,3 @@ def idle(evidence: Evidence) -> list[Session]:
     """Sessions between transactions, the longest idle first."""
     found = [one for one in evidence.sessions if not one.busy and not one.replication]
     return sorted(found, key=lambda one: -one.state_seconds)
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h` or `4 d`."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 lock` or `2 locks`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"

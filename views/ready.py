@@ -10,7 +10,8 @@ from components.settings import Lane, Settings
 from views import grants
 from views.change import Change
 from views.evidence import Evidence
-from views.judgement import Verdict, backends_needed, counted, duration, idle
+from views.judgement import Verdict, backends_needed, idle
+from views.wording import counted, duration
 from views.wrapped import section, wrapped
 
 

@@ -10,9 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from views.judgement import duration
-from views.pools import BUSY, CALM, FULL, Entry, Look, Pooler, alarms, level
+from views.alarms import BUSY, CALM, FULL, alarms, level
+from views.pools import Entry, Look, Pooler
 from views.statements import printable
+from views.wording import duration
 
 COLOURS = {CALM: "green", BUSY: "yellow", FULL: "bold red"}
 BAR_CELLS = 24

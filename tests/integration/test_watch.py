@@ -14,7 +14,8 @@ from tests.integration.conftest import Deploy
 from tests.integration.server import STACK, Connection, Server
 from toolchain import pooler_console
 from views import consoles, look
-from views.pools import Entry, Look, alarms
+from views.alarms import alarms
+from views.pools import Entry, Look
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from tests.unit.stacks import settings
 from views import picture
+from views.alarms import alarms, level
 from views.consoles import Console as Answers
-from views.pools import Entry, Holder, Look, Pool, Pooler, Server, alarms, level, pooler
+from views.pools import Entry, Holder, Look, Pool, Pooler, Server, pooler
 from views.watch import as_json, bar, screen
 
 HOLDER = Holder(4711, "ingest", "ingest_worker", "10.0.0.5", "idle in transaction", 75)
