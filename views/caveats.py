@@ -86,7 +86,9 @@ def _session_lane(settings: Settings, evidence: Evidence) -> Iterator[str]:
     size = settings.databases[own].session_backends if own else settings.session_backends
     key = f"databases.{own}.session_backends" if own else "session_backends"
     held = sum(not one.replication for one in evidence.sessions)
-    if held > size:
+    if not size:
+        yield f"its database has no session lane; set {key}"
+    elif held > size:
         yield (
             f"the session lane has {size} backends, and each of its {held} connections holds one while it is open; "
             f"raise {key} or stay direct"

@@ -9,7 +9,6 @@ from components.settings import Settings
 from views import grants
 from views.placement import Placement, owner, past, place, places
 from views.sample import Sample
-from views.statements import printable
 from views.wrapped import fitted, section, wrapped
 
 HEADER = ("SERVICE", "LANE", "TRANS", "SESSION", "PAST", "BACKENDS", "WAITING", "LONGEST")
@@ -53,8 +52,8 @@ def as_text(settings: Settings, sample: Sample) -> str:
         rows = [
             (
                 one.way,
-                printable(one.role),
-                printable(one.application) or "-",
+                one.role,
+                one.application or "-",
                 one.address,
                 str(one.connections),
             )
@@ -63,7 +62,7 @@ def as_text(settings: Settings, sample: Sample) -> str:
         shown = fitted(("WAY", "ROLE", "APPLICATION", "ADDRESS", "CONNECTIONS"), rows, names=[1, 2])
         parts.append("Where connections are:\n" + shown)
     if found := warnings(settings, sample):
-        parts.append(section("Warnings", [printable(line) for line in found]))
+        parts.append(section("Warnings", found))
     if lines := least_privilege(settings, sample):
         hint = "-- `make ready SERVICE=x` shows what x was seen to use, where that is recorded"
         parts.append(section("Roles in place of superusers", [hint, *lines]))

@@ -15,6 +15,8 @@ from pglast.enums import parsenodes, primnodes
 from pglast.parser import ParseError
 from pglast.visitors import Ancestor, Visitor
 
+from views.wording import printable
+
 REPORTED = frozenset(
     {
         *("application_name", "client_encoding", "datestyle", "default_transaction_read_only"),
@@ -50,9 +52,12 @@ _SPELLED = {
 class Kind(StrEnum):
     """How a statement and a lane go together."""
 
-    SESSION = "needs the same backend for longer than a transaction"
-    DDL = "changes schema, roles or rights, or maintains tables"
-    OPAQUE = "runs a body that is not seen here"
+    SESSION = "session"
+    """It needs the same backend for longer than a transaction."""
+    DDL = "ddl"
+    """It changes schema, roles or rights, or maintains tables."""
+    OPAQUE = "opaque"
+    """It runs a body that is not seen here."""
 
 
 @dataclass(frozen=True, order=True)
@@ -191,8 +196,3 @@ def _is_true(node: ast.Node) -> bool:
 
 def _is_text(node: ast.Node) -> bool:
     return isinstance(node, ast.A_Const) and isinstance(node.val, ast.String)
-
-
-def printable(text: str) -> str:
-    """Names are chosen by clients: nothing in them may move the cursor of a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

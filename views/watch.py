@@ -12,8 +12,7 @@ from rich.text import Text
 
 from views.alarms import BUSY, CALM, FULL, alarms, level
 from views.pools import Entry, Look, Pooler
-from views.statements import printable
-from views.wording import duration
+from views.wording import duration, printable
 
 COLOURS = {CALM: "green", BUSY: "yellow", FULL: "bold red"}
 BAR_CELLS = 24

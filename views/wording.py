@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Figures and names as people read them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def counted(number: int, thing: str) -> str:
 
 def times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
+
+
+def printable(text: str) -> str:
+    """Names are chosen by clients: nothing in them may move the cursor of a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from toolchain.report import table
+from views.wording import printable
 
 COLUMNS = 80
 _LEAST = 6
@@ -15,7 +16,7 @@ def fitted(
     header: Sequence[str], rows: Sequence[Sequence[str]], names: Sequence[int], columns: int = COLUMNS
 ) -> str:
     """A table no wider than `columns`: cells of the columns `names` give way, the widest first, and end in …"""
-    cells = [list(row) for row in [header, *rows]]
+    cells = [[printable(cell) for cell in row] for row in [header, *rows]]
 
     def widths() -> list[int]:
         return [max(len(row[column]) for row in cells) for column in range(len(header))]
@@ -41,7 +42,7 @@ def section(title: str, lines: Sequence[str], then: str = "    ") -> str:
 def wrapped(line: str, first: str = "", then: str = "") -> str:
     """A word longer than the line (a name of 63 bytes) stays whole."""
     return textwrap.fill(
-        line,
+        printable(line),
         COLUMNS,
         initial_indent=first,
         subsequent_indent=then,

@@ -186,6 +186,14 @@ def test_more_connections_than_the_session_lane_has_backends_are_noted() -> None
     ) in found.notes
 
 
+def test_a_database_without_a_session_lane_is_noted() -> None:
+    used = settings(
+        services={"web": {"user": "web", "database": "billing"}}, databases={"billing": {"backends": 3}}
+    )
+    found = judge(used, replace(SEEN, service="web", sessions=(replace(IDLE, findings=(LISTEN,)),)))
+    assert "its database has no session lane; set databases.billing.session_backends" in found.notes
+
+
 def test_the_backends_that_would_do_are_twice_the_average_or_the_most_seen() -> None:
     busy = replace(SEEN, recorded=(replace(PLAIN, statements=(Statement(1, 1, 2700, (), frozenset()),)),))
     assert (backends_needed(SEEN), backends_needed(busy)) == ((1, 0.05), (6, 3.0))

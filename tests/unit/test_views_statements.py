@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from views.statements import findings, printable
+from views.statements import findings
 from views.table_use import uses
+from views.wording import printable
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
