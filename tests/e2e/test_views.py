@@ -158,7 +158,8 @@ def test_ready_without_rights_on_the_statistics_cannot_be_answered(running: Runn
     shutil.copy(file, kept)
     try:
         text = file.read_text(encoding="utf-8")
-        file.write_text(text.rstrip("\n") + "\n  pgbouncer:admin_user: plain\n", encoding="utf-8")
+        changed = text.replace("config:\n", "config:\n  pgbouncer:admin_user: plain\n", 1)
+        file.write_text(changed, encoding="utf-8")
         refused = running.refused("ready", service="grafana")
     finally:
         kept.replace(file)
@@ -183,7 +184,7 @@ def test_cutover_names_a_bypass_by_role_application_and_address(running: Running
 
 def test_cutover_warns_of_a_superuser_and_shows_the_roles_that_would_do(running: Running) -> None:
     said = running.make("cutover")
-    assert "  postgres is a superuser, used by worker, cron; a role of its own for each" in said
+    assert "  postgres is a superuser, used by cron, worker; a role of its own for each" in said
     assert "  CREATE ROLE worker LOGIN;  -- then \\password worker\n" in said
 
 
