@@ -33,9 +33,21 @@ review: ## what an update would do, as Markdown for a pull request (OUT=file; DE
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
 
+ready: ## which lane fits SERVICE=x, from what the live database shows of it (JSON=1 for scripts; exit codes of the views: docs/ready.md)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views ready --stack "$(STACK)" --service "$(SERVICE)" $(if $(JSON),--json)
+
 cutover: ## every service: its lane, where its connections are, what is next (WATCH=1 again and again, JSON=1 for scripts)
 	$(TOOLCHAIN) python
 	@$(VENV)/python -m views cutover --stack "$(STACK)" $(if $(WATCH),--watch) $(if $(JSON),--json)
+
+watch: ## pools, clients, waits and backends, live (ONCE=1 one look, JSON=1 one look for scripts)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views watch --stack "$(STACK)" $(if $(ONCE),--once) $(if $(JSON),--json)
+
+picture: ## draw docs/watch.svg from a throwaway stack under load
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m bench.picture
 
 db-maintenance: ## run CMD="docker restart timescale_db" while clients wait at the pooler (seconds: PAUSE=30 GRACE=10 READY=120)
 	@$(PYTHON) -m toolchain db-maintenance --stack "$(STACK)" --cmd "$$CMD" \
