@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.needs import REFUSED
 from components.settings import Lane, Settings
 from views import caveats
 from views.caveats import LONG_SECONDS, SHOWN_FINDINGS, needs
@@ -37,6 +38,7 @@ class Verdict:
 def judge(settings: Settings, evidence: Evidence) -> Verdict:
     """The lane of the strongest reason: direct before session before transaction."""
     found = [*_sessions(evidence), *_recorded(evidence), *_temporary(evidence)]
+    found += _declared(settings, evidence)
     seen = bool(evidence.sessions) or any(source.statements for source in evidence.recorded)
     if not seen:
         found.append(
@@ -103,6 +105,15 @@ def _temporary(evidence: Evidence) -> Iterator[Reason]:
     if number := evidence.role.temporary_tables:
         exist = counted(number, "temporary table") + (" exists" if number == 1 else " exist")
         yield Reason(Lane.SESSION, f"{exist} now, owned by {evidence.user}")
+
+
+def _declared(settings: Settings, evidence: Evidence) -> Iterator[Reason]:
+    """What its owner says counts too: the update would refuse the lane."""
+    for need in settings.services[evidence.service].needs:
+        if need in REFUSED[Lane.SESSION]:
+            yield Reason(Lane.DIRECT, f"services.{evidence.service}.needs names {need}")
+        elif need in REFUSED[Lane.TRANSACTION]:
+            yield Reason(Lane.SESSION, f"services.{evidence.service}.needs names {need}")
 
 
 def backends_needed(evidence: Evidence) -> tuple[int, float | None]:

@@ -154,6 +154,13 @@ def test_replication_stays_direct_whatever_else_there_is() -> None:
     assert found == ("direct", ("a replication connection (pid 11)",))
 
 
+@pytest.mark.parametrize(("need", "lane"), [("listen", "session"), ("startup_options", "direct")])
+def test_a_declared_need_counts_though_it_was_not_seen(need: str, lane: str) -> None:
+    used = settings(services={"grafana": {"user": "grafana_ro", "needs": [need]}})
+    found = judge(used, SEEN)
+    assert (found.lane.value, found.reasons) == (lane, (f"services.grafana.needs names {need}",))
+
+
 def test_without_any_evidence_it_stays_direct() -> None:
     assert told(sessions=(), recorded=())[0] == "direct"
 
