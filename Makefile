@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components policy toolchain tests views __main__.py
+TYPED = bench components policy/pack.py policy/pooler_policy toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help

@@ -8,12 +8,10 @@ validation calls get the same here: that function, as `pulumi_policy.policy` nam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from pooler_policy.values import UNKNOWN, Secret, Value
 from pulumi_policy import deserialize, policy, proxy
 from pulumi_policy.secret import Secret as Marked
-
-from pooler_policy.values import UNKNOWN, Secret
 
 _TARGET = "__target"  # the SDK's own key for what is behind a view
 _UNKNOWN = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
@@ -27,22 +25,22 @@ def keep_marks() -> None:
             "use the version in requirements.txt"
         )
 
-    def with_marks(properties: dict[str, Any], _proxy_secrets: bool = True) -> Any:  # noqa: FBT001, FBT002 the SDK's signature
-        return deserialize.deserialize_properties(properties, True)  # noqa: FBT003
+    def with_marks(properties: dict[str, Value], *_: bool) -> Value:
+        return deserialize.deserialize_properties(properties, proxy_secrets=True)
 
     policy.deserialize_properties = with_marks
 
 
-def plain(view: Any) -> Any:
+def plain(view: Value) -> Value:
     """Dicts, lists and scalars, with `Secret` around what is marked and UNKNOWN for what only the update can tell."""
     if isinstance(view, Marked):
         return Secret(plain(view.value))
+    if isinstance(view, dict):
+        return {key: plain(value) for key, value in view.items()}
+    if isinstance(view, list):
+        return [plain(value) for value in view]
     if isinstance(view, str):
         return UNKNOWN if view in _UNKNOWN else view
-    if isinstance(view, Mapping):
-        behind = view if isinstance(view, dict) else view[_TARGET]
-        return plain(behind) if behind is not view else {key: plain(value) for key, value in view.items()}
-    if isinstance(view, Sequence):
-        behind = view if isinstance(view, list) else view[_TARGET]  # type: ignore[call-overload]  # see _TARGET
-        return plain(behind) if behind is not view else [plain(value) for value in view]
+    if isinstance(view, Mapping | Sequence):
+        return plain(view[_TARGET])  # type: ignore[call-overload]  # the SDK's views answer to this key
     return view

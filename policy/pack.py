@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from marks import keep_marks
-from pulumi_policy import PolicyPack
-from wiring import on_each_resource, on_the_stack
-
 from pooler_policy import (
     cap,
     clear_secrets,
@@ -17,6 +14,8 @@ from pooler_policy import (
     superusers,
     wildcard,
 )
+from pulumi_policy import PolicyPack
+from wiring import on_each_resource, on_the_stack
 
 
 def serve() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pulumi
 from marks import plain
+from pooler_policy.resource import Resource
+from pooler_policy.rule import Declared, ResourceRule, Rule, StackRule
 from pulumi_policy import (
     EnforcementLevel,
     ResourceValidationArgs,
@@ -12,9 +14,6 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 from pulumi_policy.policy import PolicyResource, ReportViolation
-
-from pooler_policy.rule import Declared, ResourceRule, Rule, StackRule
-from pooler_policy.resource import Resource
 
 
 def on_each_resource(rule: ResourceRule) -> ResourceValidationPolicy:
@@ -57,6 +56,8 @@ def _declared() -> Declared:
         admin_user=config.get("admin_user") or "postgres",
         services=config.get_object("services") or {},
         secrets=tuple(
-            text for text in (config.get("admin_password"), *(config.get_object("passwords") or {}).values()) if text
+            text
+            for text in (config.get("admin_password"), *(config.get_object("passwords") or {}).values())
+            if text
         ),
     )

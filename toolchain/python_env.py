@@ -31,9 +31,7 @@ class VirtualEnvironment:
 
     def step(self) -> Step:
         where = self.folder.relative_to(PROJECT)
-        return Step(
-            f"Python packages: installing into {where}", "about 1 min", self.is_current, self.install
-        )
+        return Step(f"Python packages: installing into {where}", "about 1 min", self.is_current, self.install)
 
     def is_current(self) -> bool:
         try:

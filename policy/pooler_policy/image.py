@@ -14,7 +14,7 @@ MADE_HERE = "pgbouncer-stack/"
 
 
 def version(reference: str) -> tuple[int, int, int] | None:
-    """The version in the tag, `registry:5000/team/pgbouncer:1.26.1-2@sha256:…` → (1, 26, 1); None for 1.26 or latest."""
+    """The complete version in a tag, or None: `registry:5000/pgbouncer:1.26.1-2@sha256:…` → (1, 26, 1)."""
     name = reference.split("@", 1)[0].rsplit("/", 1)[-1]
     found = re.fullmatch(r"[^:]+:v?(\d+)\.(\d+)\.(\d+)(?:[-_.+][\w.-]*)?", name)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
@@ -42,7 +42,7 @@ def _digest(resource: Resource, _: Declared) -> Iterator[str]:
     if not resource.is_our_container or reference is None or reference.startswith(MADE_HERE):
         return
     if not re.search(r"@sha256:[0-9a-f]{64}$", reference):
-        yield f"image: {reference} has no digest, so its tag can be moved; set image to the same with @sha256:… behind it"
+        yield f"image: {reference} has no digest, so its tag can be moved; add @sha256:… to image"
 
 
 PINNED = ResourceRule(

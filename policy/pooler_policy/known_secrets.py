@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from pooler_policy.plaintext import SHORTEST, has_any
 from pooler_policy.resource import STACK, Resource
 from pooler_policy.rule import Declared, StackRule, Violation
 from pooler_policy.shown_places import shown
-from pooler_policy.values import Secret, holds_secret, secret_texts, texts
+from pooler_policy.values import Secret, Value, holds_secret, secret_texts, texts
 
 
 def _check(resources: Sequence[Resource], declared: Declared) -> Iterator[Violation]:
@@ -18,7 +17,9 @@ def _check(resources: Sequence[Resource], declared: Declared) -> Iterator[Violat
     for resource in resources:
         if resource.is_ours:
             for place in shown(resource):
-                if not holds_secret(place.value) and any(has_any(text, generated) for text in texts(place.value)):
+                if not holds_secret(place.value) and any(
+                    has_any(text, generated) for text in texts(place.value)
+                ):
                     yield Violation(
                         f"{place.where}: has a secret of this stack in clear, and `docker inspect` shows it; "
                         "hand it over as an upload of mode 0400 that the script removes",
@@ -28,8 +29,8 @@ def _check(resources: Sequence[Resource], declared: Declared) -> Iterator[Violat
             yield from _outputs(resource, generated | {*declared.secrets})
 
 
-def _without_files(resource: Resource) -> dict[str, Any]:
-    """A secret content marks the whole list of uploads, paths included; what is secret in it is marked elsewhere too."""
+def _without_files(resource: Resource) -> dict[str, Value]:
+    """A secret content marks the whole list of uploads, paths included; what makes it secret is marked elsewhere."""
     return {key: value for key, value in resource.properties.items() if key != "uploads"}
 
 
@@ -42,7 +43,7 @@ def _outputs(stack: Resource, secrets: set[str]) -> Iterator[Violation]:
             )
 
 
-def _unmarked(value: object) -> Iterator[str]:
+def _unmarked(value: Value) -> Iterator[str]:
     if isinstance(value, dict):
         for item in value.values():
             yield from _unmarked(item)

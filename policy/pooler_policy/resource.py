@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from pooler_policy.values import UNKNOWN, opened
+from pooler_policy.values import UNKNOWN, Value, opened
 
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
@@ -24,7 +23,7 @@ class Resource:
     urn: str
     type: str
     name: str
-    properties: Mapping[str, Any] = field(repr=False)
+    properties: Mapping[str, Value] = field(repr=False)
 
     @property
     def component(self) -> str:
@@ -47,7 +46,7 @@ class Resource:
         """A container that stays; jobs end inside their creation."""
         return self.get("mustRun") is not False
 
-    def get(self, key: str) -> Any:
+    def get(self, key: str) -> Value:
         """A property without marks; None where it is unset or not known yet."""
         value = opened(self.properties.get(key))
         return None if value is UNKNOWN else value

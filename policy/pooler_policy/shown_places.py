@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from pooler_policy.resource import Resource
-from pooler_policy.values import items, opened
+from pooler_policy.values import Value, items, opened
 
 _PROPERTIES = ("envs", "labels", "command", "entrypoints", "healthcheck", "logOpts", "sysctls", "driverOpts")
 
@@ -19,7 +18,7 @@ class Place:
 
     where: str
     """Property, and the variable or label in it: never a value."""
-    value: Any = field(repr=False)
+    value: Value = field(repr=False)
 
 
 def shown(resource: Resource) -> Iterator[Place]:
@@ -29,7 +28,7 @@ def shown(resource: Resource) -> Iterator[Place]:
             yield from (Place(_where(key, item), item) for item in items(resource.properties[key]))
 
 
-def _where(key: str, item: Any) -> str:
+def _where(key: str, item: Value) -> str:
     text = opened(item)
     if key == "envs" and isinstance(text, str) and (named := re.match(r"([A-Za-z_]\w*)=", text)):
         return f"envs: {named[1]}"

@@ -21,7 +21,8 @@ def _check(resources: Sequence[Resource], declared: Declared) -> Iterator[Violat
     for made in ours:
         if made.type == ROLE and made.get("superuser"):
             yield Violation(
-                f"role {made.get('name')}: is made a superuser; this stack needs none, leave superuser out", made.urn
+                f"role {made.get('name')}: is made a superuser; this stack needs none, leave superuser out",
+                made.urn,
             )
     for grant in ours:
         member, group = grant.get("role"), str(grant.get("grantRole"))
@@ -35,8 +36,8 @@ def _check(resources: Sequence[Resource], declared: Declared) -> Iterator[Violat
             )
         elif member in {_BY_NAME, declared.admin_user} and (services := _pooled(member, declared)):
             yield Violation(
-                f"services.{services[0]}.user: {member} is a superuser on a pooled lane, and superusers does not name it; "
-                "give the service a role of its own, or add the superuser to superusers",
+                f"services.{services[0]}.user: {member} is a superuser on a pooled lane, and not in superusers; "
+                f"give the service a role of its own, or add {member} to superusers",
                 grant.urn,
             )
 
@@ -53,6 +54,6 @@ def _pooled(user: str, declared: Declared) -> list[str]:
 
 RULE = StackRule(
     "superuser-routes-named",
-    "A superuser on a pooled lane is named in the stack's superusers.",
+    "Superusers that may log in through the pooler are named in the stack's superusers.",
     _check,
 )

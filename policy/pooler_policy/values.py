@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+Value: TypeAlias = Any
+"""JSON, with `Secret` around what is marked and UNKNOWN for what is not known yet."""
 
 
 @dataclass(frozen=True)
 class Secret:
     """A value that the engine knows to be secret. Its repr shows nothing."""
 
-    value: Any = field(repr=False)
+    value: Value = field(repr=False)
 
 
 class _Unknown:
@@ -19,11 +22,11 @@ class _Unknown:
         return "UNKNOWN"
 
 
-UNKNOWN: Any = _Unknown()
-"""A value that only the update can tell; a rule judges it then."""
+UNKNOWN: Value = _Unknown()
+"""A value that is not known in a preview; a rule judges it at the update."""
 
 
-def opened(value: Any) -> Any:
+def opened(value: Value) -> Value:
     """The value without its marks."""
     if isinstance(value, Secret):
         return opened(value.value)
@@ -34,7 +37,7 @@ def opened(value: Any) -> Any:
     return value
 
 
-def holds_secret(value: Any) -> bool:
+def holds_secret(value: Value) -> bool:
     """Whether it, or something in it, is marked as secret."""
     if isinstance(value, Secret):
         return True
@@ -43,7 +46,7 @@ def holds_secret(value: Any) -> bool:
     return isinstance(value, list) and any(map(holds_secret, value))
 
 
-def secret_texts(value: Any, *, marked: bool = False) -> Iterator[str]:
+def secret_texts(value: Value, *, marked: bool = False) -> Iterator[str]:
     """Every text in it that is marked as secret, itself or by what it is in."""
     if isinstance(value, Secret):
         yield from secret_texts(value.value, marked=True)
@@ -57,12 +60,12 @@ def secret_texts(value: Any, *, marked: bool = False) -> Iterator[str]:
         yield value
 
 
-def texts(value: Any) -> Iterator[str]:
+def texts(value: Value) -> Iterator[str]:
     """Every text in it, marked or not."""
     yield from secret_texts(value, marked=True)
 
 
-def items(value: Any) -> list[Any]:
+def items(value: Value) -> list[Value]:
     """Items of a list property, each with the list's own mark; a value that is no list is the only item."""
     if isinstance(value, Secret):
         return [Secret(item) for item in items(value.value)]

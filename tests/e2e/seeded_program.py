@@ -36,13 +36,15 @@ def ini_with(old: str, new: str) -> Callable[[Properties], None]:
     return change
 
 
-def setting(**changes: Any) -> Callable[[Properties], None]:
+def setting(**changes: object) -> Callable[[Properties], None]:
     """Replaces inputs."""
     return lambda properties: properties.update(changes)
 
 
 def with_variable(properties: Properties) -> None:
-    properties["envs"] = [pulumi.Output.secret("a word that is in no configuration").apply("PGPASSWORD={}".format)]
+    properties["envs"] = [
+        pulumi.Output.secret("a word that is in no configuration").apply("PGPASSWORD={}".format)
+    ]
 
 
 def with_label(properties: Properties) -> None:
@@ -53,7 +55,10 @@ def with_label(properties: Properties) -> None:
 
 
 def with_argument(properties: Properties) -> None:
-    properties["command"] = [*properties["command"], pulumi.Output.secret("a word that is in no configuration")]
+    properties["command"] = [
+        *properties["command"],
+        pulumi.Output.secret("a word that is in no configuration"),
+    ]
 
 
 def with_open_file(properties: Properties) -> None:
@@ -82,7 +87,10 @@ FAULTS: dict[str, tuple[str, Callable[[Properties], None]]] = {
     "open userlist": ("pgbouncer-userlist", with_open_file),
     "open password file": ("pgbouncer-check-interval", with_open_file),
     "entry without cap": ("pgbouncer-write", ini_with(" max_db_connections=2 ", " ")),
-    "caps over max_backends": ("pgbouncer-write", ini_with(" max_db_connections=2 ", " max_db_connections=20 ")),
+    "caps over max_backends": (
+        "pgbouncer-write",
+        ini_with(" max_db_connections=2 ", " max_db_connections=20 "),
+    ),
     "wildcard entry": (
         "pgbouncer-write",
         ini_with("[databases]\n", "[databases]\n* = host=timescale_db max_db_connections=1\n"),

@@ -22,7 +22,7 @@ from pulumi.runtime import run_in_stack
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 from typing_extensions import override
 
-from . import policy_pack
+from . import policy_pack, policy_proxy
 from .lifetime import engine_address, wait_for_the_end
 
 Message: TypeAlias = Any
@@ -76,7 +76,7 @@ class LanguageHost(_server.LanguageServer):
             program = policy_pack.Program.of(request)
         except policy_pack.PackError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        yield from policy_pack.Pack(program).serve(context)
+        yield from policy_proxy.Proxy(program).serve(context)
 
     @override
     def InstallDependencies(self, request: Message, context: grpc.ServicerContext) -> Message:
