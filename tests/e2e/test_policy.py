@@ -81,6 +81,7 @@ def test_a_clean_preview_ends_well(clean: Judgement) -> None:
 @pytest.mark.parametrize(
     ("fault", "rule", "resource"),
     [
+        ("old image", "image-pinned-and-above-floor", "pgbouncer-pooler"),
         ("floating tag", "image-pinned-and-above-floor", "pgbouncer-ready"),
         ("host network", "no-port-on-every-address", "pgbouncer-pooler"),
         ("writable root", "pooler-read-only-and-non-root", "pgbouncer-pooler"),
