@@ -29,6 +29,8 @@ class Exemption:
     """Capabilities that it keeps."""
     secret_modes: Sequence[str] = ()
     """Modes of its secret files beside 0400."""
+    other_image: bool = False
+    """Whether it runs another program than PgBouncer, with versions of its own."""
 
     def covers(self, resource: Resource) -> bool:
         """Whether it is about this container."""

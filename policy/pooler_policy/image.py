@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pooler_policy.exceptions import allowed
 from pooler_policy.resource import Resource
 from pooler_policy.rule import Declared, ResourceRule
 
@@ -30,7 +31,7 @@ def _pinned(resource: Resource, _: Declared) -> Iterator[str]:
             f"image: {reference} has no tag with a complete version, so another PgBouncer may come with any pull; "
             "set image to a reference with a tag like 1.26.1"
         )
-    elif found < FLOOR:
+    elif found < FLOOR and not allowed(resource).other_image:
         yield (
             f"image: {reference} is below 1.26.1, where CVE-2026-107350 (one user's password logs in as any other) "
             "is fixed; set image to 1.26.1 or later"

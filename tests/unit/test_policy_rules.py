@@ -71,6 +71,21 @@ def test_the_pack_and_the_program_have_the_same_floor(tag: str) -> None:
     assert bool(pinned(f"pgbouncer:{tag}")) == is_below_floor(version)
 
 
+def exporter(reference: str) -> list[str]:
+    urn = f"urn:pulumi:prod::pgbouncer::pgbouncer:metrics:Metrics${CONTAINER}::pgbouncer-exporter"
+    return list(
+        image.PINNED.check(Resource(urn, CONTAINER, "pgbouncer-exporter", {"image": reference}), DECLARED)
+    )
+
+
+def test_an_exporter_counts_its_own_versions() -> None:
+    assert exporter("registry.example/exporter:0.11.0") == []
+
+
+def test_an_exporters_tag_has_to_be_complete_too() -> None:
+    assert "has no tag with a complete version" in exporter("registry.example/exporter:latest")[0]
+
+
 def test_an_image_that_is_not_known_yet_is_judged_at_the_update() -> None:
     assert list(image.PINNED.check(container(image=UNKNOWN), DECLARED)) == []
 
