@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components review toolchain tests views __main__.py
+TYPED = bench components policy/pack.py policy/pooler_policy review toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -25,6 +25,9 @@ up: ## install what is missing and bring the stack up: a throwaway database and 
 
 preview: ## what `make up` would change
 	$(TOOLCHAIN) preview --stack "$(STACK)"
+
+policy: ## what `make up` would change, judged by the rules in policy/
+	$(TOOLCHAIN) policy --stack "$(STACK)"
 
 review: ## what an update would do, as Markdown for a pull request (OUT=file; DESTROY=1: what `make down` would do)
 	$(TOOLCHAIN) python
@@ -90,10 +93,10 @@ image: ## build the images, print their references (FORCE=1: again)
 	$(TOOLCHAIN) image --force "$(FORCE)"
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
-lock: ## write requirements.txt and requirements-dev.txt from the .in files (UPGRADE=1: newest versions)
+lock: ## write every requirements.txt from its .in file (UPGRADE=1: newest versions)
 	$(TOOLCHAIN) python
 	@command -v uv >/dev/null || test -x $(VENV)/uv || $(VENV)/python -m pip install --quiet uv
-	@for name in requirements requirements-dev toolchain/cli/go; do \
+	@for name in requirements requirements-dev toolchain/cli/go policy/requirements; do \
 	    PATH="$$PATH:$(VENV)" uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate \
 	        $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
 	done

@@ -130,6 +130,7 @@ def _pulumi_environment(stack: str) -> dict[str, str]:
 COMMANDS: dict[str, Callable[[Arguments], int | None]] = {
     "up": lambda arguments: up.up(arguments.stack),
     "preview": lambda arguments: up.preview(arguments.stack),
+    "policy": lambda arguments: up.policy(arguments.stack),
     "down": lambda arguments: down.down(arguments.stack, force=arguments.force),
     "console": lambda arguments: pooler_console.open_console(arguments.stack, arguments.cmd),
     "db-maintenance": lambda arguments: maintenance.maintain(

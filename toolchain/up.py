@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from toolchain import dev_stack, engine, image, leftovers, own_stack, passphrase, prepare, report
+from toolchain.paths import PROJECT
 from toolchain.problem import Problem
 from toolchain.stack import Stack
 from toolchain.steps import say
+
+PACK = PROJECT / "policy"
 
 
 def up(name: str) -> None:
@@ -35,6 +38,13 @@ def up(name: str) -> None:
 def preview(name: str) -> int:
     """Shows what `up` would change."""
     return ready(name).show("preview", "--diff")
+
+
+def policy(name: str) -> int:
+    """What `up` would change, judged by the policy pack; not 0 when a mandatory rule is broken."""
+    stack = ready(name)
+    prepare.policy_pack()
+    return stack.show("preview", "--policy-pack", str(PACK))
 
 
 def ready(name: str) -> Stack:
