@@ -70,6 +70,9 @@ bench: ## what clients notice of each event, as a table (minutes, on a throwaway
 image: ## build the images, print their references (FORCE=1: again)
 	$(TOOLCHAIN) image --force "$(FORCE)"
 
+exporters: ## build the image of the exporters for Prometheus, print its reference (see docs/metrics.md)
+	$(TOOLCHAIN) exporters
+
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: ## write requirements.txt and requirements-dev.txt from the .in files (UPGRADE=1: newest versions)
 	$(TOOLCHAIN) python
