@@ -22,8 +22,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
         "max_backend: is not a known key; known are network, database, database_host, database_port, "
         "max_connections, reserved_connections, admin_host, admin_port, admin_user, admin_password, admin_sslmode, "
         "deployment_connections, image, docker_host, name, alias, adopts, port, ports, run_as, limits, max_backends, "
-        "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, settings, databases, services, "
-        "superusers, passwords, managed_passwords"
+        "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, metrics, settings, databases, "
+        "services, superusers, passwords, managed_passwords"
     )
 
 
