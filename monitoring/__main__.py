@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 from components.settings import Settings
 from monitoring import dashboard, rules, scrape
-from monitoring.panels import panels
-from monitoring.prometheus import Prometheus
 from monitoring.series import Series
 from toolchain import engine, prepare
 from toolchain.problem import Problem
@@ -27,10 +24,7 @@ def main() -> int:
         engine.ensure()
         prepare.pulumi()
         settings = settings_of(Stack(given.stack))
-        if given.command == "picture":
-            _draw(settings, given, series)
-        else:
-            _write(_text(settings, given, series), given.out)
+        _write(_text(settings, given, series), given.out)
     except Problem as problem:
         say(f"error: {problem}")
         return 1
@@ -60,27 +54,13 @@ def _write(text: str, out: str) -> None:
     say(f"written: {out}")
 
 
-def _draw(settings: Settings, given: argparse.Namespace, series: Series) -> None:
-    from monitoring import picture
-
-    if not given.out:
-        raise Problem("OUT: is not set; name a PNG file, like OUT=dashboard.png")
-    end = time.time()
-    title = f"PgBouncer: {given.stack}"
-    start = end - 60 * given.minutes
-    picture.draw(Prometheus(given.prometheus), panels(settings, series), title, start, end, Path(given.out))
-    say(f"written: {given.out}")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="monitoring", description=__doc__)
-    parser.add_argument("command", choices=("rules", "dashboard", "scrape", "picture"))
+    parser.add_argument("command", choices=("rules", "dashboard", "scrape"))
     parser.add_argument("--stack", default="dev")
     parser.add_argument("--out", default="", help="file; standard output without it")
     parser.add_argument("--job", default="", help="job of the scrape configuration; pgbouncer-STACK")
     parser.add_argument("--postgres-job", default="", help="job that scrapes Postgres, where it is another")
-    parser.add_argument("--prometheus", default="http://127.0.0.1:9090", help="picture: whom to ask")
-    parser.add_argument("--minutes", type=float, default=60, help="picture: how far back")
     return parser
 
 

@@ -49,9 +49,7 @@ class Prometheus:
             said = json.loads(refused.read() or b"{}").get("error", refused.reason)
             raise Problem(f"Prometheus refuses {parameters['query']}: {said}") from None
         except (OSError, ValueError) as failed:
-            raise Problem(
-                f"no Prometheus at {self.url} ({failed}); start it, or correct PROMETHEUS"
-            ) from None
+            raise Problem(f"no Prometheus at {self.url} ({failed}); is it running?") from None
         if found["data"]["resultType"] == "scalar":
             return [{"metric": {}, "value": found["data"]["result"]}]
         result: list[dict[str, Any]] = found["data"]["result"]

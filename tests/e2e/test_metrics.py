@@ -74,9 +74,7 @@ def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Both exporters run, and Prometheus has scraped them."""
     image = exporter_image.reference()
     deployment.up({"metrics": {"image": image, "postgres_image": image}})
-    settings = load(
-        {key: as_text(value) for key, value in deployment.config.items()} | {"admin_password": "not needed"}
-    )
+    settings = settings_of(deployment)
     addresses = {
         "pgbouncer-exporter": deployment.address(exporter(deployment, POOLER_PURPOSE)),
         "pgbouncer-postgres-exporter": deployment.address(exporter(deployment, POSTGRES_PURPOSE)),
@@ -90,6 +88,13 @@ def up(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
         watched = Watched(deployment, prometheus, settings, passwords(deployment))
         until(lambda: (watched.value(SERIES.pooler_up()), watched.value(SERIES.postgres_up())) == (1.0, 1.0))
         yield watched
+
+
+def settings_of(deployment: Deployment) -> Settings:
+    """What the stack declares, its secrets left out."""
+    return load(
+        {key: as_text(value) for key, value in deployment.config.items()} | {"admin_password": "not needed"}
+    )
 
 
 def exporter(deployment: Deployment, purpose: str) -> str:
