@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from components.metrics import POOLER_PURPOSE, POSTGRES_PURPOSE
 from monitoring import picture, rules, scrape
 from monitoring.panels import panels
 from monitoring.prometheus import Prometheus
@@ -17,7 +18,7 @@ from tests import prometheus_server
 from tests.e2e.conftest import make_deployment, prepared
 from tests.e2e.deployment import Deployment
 from tests.e2e.load import busy
-from tests.e2e.test_metrics import POOLER_PURPOSE, POSTGRES_PURPOSE, SERIES, exporter, settings_of
+from tests.e2e.test_metrics import SERIES, exporter, settings_of
 from toolchain import exporter_image, prepare
 from toolchain.paths import PROJECT
 

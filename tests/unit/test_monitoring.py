@@ -196,7 +196,7 @@ def rendered() -> dict[str, object]:
 
 def test_the_dashboard_asks_what_the_panels_ask() -> None:
     shown = [
-        [target["expr"] for target in panel["targets"]]  # type: ignore[index] # JSON
+        [target["expr"] for target in panel["targets"]]
         for panel in rendered()["panels"]  # type: ignore[attr-defined] # JSON
     ]
     assert shown == [[query.expr for query in panel.queries] for panel in panels(stack(), SERIES)]
