@@ -139,7 +139,7 @@ def _server(settings: Settings, series: Series) -> Panel:
         "short",
         "All connections that Postgres holds, against what max_connections leaves to clients.",
         (
-            Query(f"sum({series.connections()})", "all clients of the server"),
+            Query(f"sum({series.connections()}) or vector(0)", "all clients of the server"),
             Query(f"sum({series.backends()}) or vector(0)", "the pooler's"),
             _limit(usable, f"max_connections − reserved: {usable}"),
         ),

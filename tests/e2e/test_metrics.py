@@ -261,14 +261,10 @@ def test_a_service_does_not_get_into_the_console(up: Watched) -> None:
         up.console("user_1", "user-sentinel-10")
 
 
-def test_the_role_of_the_exporter_holds_no_more_connections_than_the_budget_says(up: Watched) -> None:
-    assert up.value(f"sum({SERIES.connections(usename='pgbouncer_monitor')}) <= 2") is not None
-    assert (
-        up.deployment.database.sql(
-            "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'pgbouncer_monitor';"
-        ).strip()
-        == "2"
-    )
+def test_the_exporter_of_postgres_needs_no_more_connections_than_the_budget_says(up: Watched) -> None:
+    limit = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'pgbouncer_monitor';"
+    assert up.deployment.database.sql(limit).strip() == "2"
+    assert up.value(f"max_over_time(pg_exporter_last_scrape_error{{job='{SERIES.job}'}}[1m])") == 0
 
 
 # --- secrets and hardening
