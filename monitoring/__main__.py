@@ -9,7 +9,7 @@ from pathlib import Path
 from components.settings import Settings
 from monitoring import dashboard, rules, scrape
 from monitoring.series import Series
-from toolchain import engine, prepare
+from toolchain import prepare
 from toolchain.problem import Problem
 from toolchain.stack import Stack
 from toolchain.steps import say
@@ -21,7 +21,6 @@ def main() -> int:
     job = given.job or f"pgbouncer-{given.stack}"
     series = Series(job, given.postgres_job or job)
     try:
-        engine.ensure()
         prepare.pulumi()
         settings = settings_of(Stack(given.stack))
         _write(_text(settings, given, series), given.out)
