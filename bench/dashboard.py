@@ -23,6 +23,7 @@ from toolchain import exporter_image, prepare
 from toolchain.paths import PROJECT
 
 PHASE_SECONDS = 45
+HELD_SECONDS = 14  # less than query_wait_timeout
 PICTURE = PROJECT / "docs" / "dashboard.png"
 
 
@@ -51,7 +52,8 @@ def draw(up: Deployment, prometheus: Prometheus) -> None:
     with load(up, {f"service_{number}": 2 for number in range(1, 5)} | {"reporter": 1, "grafana": 2}):
         time.sleep(PHASE_SECONDS)
         with load(up, {f"service_{number}": 4 for number in range(5, 9)} | {"reporter": 5}), past(up, 4):
-            time.sleep(PHASE_SECONDS)
+            time.sleep(PHASE_SECONDS - HELD_SECONDS)
+            hold(up)
         time.sleep(PHASE_SECONDS)
     time.sleep(PHASE_SECONDS / 3)
     shown = panels(settings_of(up), SERIES)
@@ -66,6 +68,15 @@ def load(up: Deployment, clients: dict[str, int]) -> Iterator[None]:
             dsn = up.lane(service, "session" if service == "grafana" else "transaction")
             stack.enter_context(busy(lambda dsn=dsn: dsn, number))  # type: ignore[misc] # binds this turn's dsn
         yield
+
+
+def hold(up: Deployment) -> None:
+    """Transactions that keep both backends of a service for a while, so that its other clients wait."""
+    dsn = up.lane("reporter", "transaction")
+    with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second:
+        for holder in (first, second):
+            holder.execute("SELECT 1")
+        time.sleep(HELD_SECONDS)
 
 
 @contextmanager
