@@ -6,12 +6,14 @@ SERVICE ?=
 FORCE ?=
 UPGRADE ?=
 OUT ?=
+JOB ?=
+POSTGRES_JOB ?=
 DESTROY ?=
 PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components policy/pack.py policy/pooler_policy review toolchain tests views __main__.py
+TYPED = bench components monitoring policy/pack.py policy/pooler_policy review toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -91,6 +93,21 @@ bench: ## what clients notice of each event, as a table (minutes, on a throwaway
 
 image: ## build the images, print their references (FORCE=1: again)
 	$(TOOLCHAIN) image --force "$(FORCE)"
+
+scrape rules dashboard:
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m monitoring $@ --stack "$(STACK)" --out "$(OUT)" --job "$(JOB)" --postgres-job "$(POSTGRES_JOB)"
+
+scrape: ## scrape configuration of the exporters (OUT=FILE; JOB=name)
+rules: ## alert rules for Prometheus, thresholds from the stack's budget (OUT=FILE; JOB=, POSTGRES_JOB=: jobs that scrape)
+dashboard: ## dashboard for Grafana (OUT=FILE; JOB=, POSTGRES_JOB=)
+
+dashboard-picture: ## docs/dashboard.png from a throwaway stack under load and its Prometheus (minutes)
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m bench.dashboard
+
+exporters: ## build the image of the exporters for Prometheus, print its reference (see docs/metrics.md)
+	$(TOOLCHAIN) exporters
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
 lock: ## write every requirements.txt from its .in file (UPGRADE=1: newest versions)

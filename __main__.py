@@ -1,4 +1,4 @@
-"""The stack, top to bottom: settings → providers → lookup → cap → pooler → outputs."""
+"""The stack, top to bottom: settings → providers → lookup → cap → pooler → metrics → outputs."""
 
 import pulumi
 
@@ -6,6 +6,8 @@ from components import ini, outputs, providers, stack_config
 from components.auth import AuthLookup, AuthLookupArgs
 from components.cap import CapSetting, CapSettingArgs
 from components.jobs import Gate
+from components.metrics import Metrics
+from components.metrics_access import MetricsAccess, MetricsAccessArgs
 from components.pooler import Pooler, PoolerArgs
 from components.role_settings import RoleSettings, RoleSettingsArgs
 from components.role_statements import role_statements
@@ -62,7 +64,20 @@ if settings.managed_passwords:
         on_engine,
     )
 
-Pooler(
+access = None
+if settings.metrics:
+    access = MetricsAccess(
+        settings.name,
+        MetricsAccessArgs(
+            names=settings.names,
+            rotation=settings.rotation,
+            reads_postgres=settings.metrics.postgres_image is not None,
+            depends_on=[*lookup.ready],
+        ),
+        on_database,
+    )
+
+pooler = Pooler(
     settings.name,
     PoolerArgs(
         image=settings.image,
@@ -78,11 +93,20 @@ Pooler(
         drain_seconds=settings.drain_seconds,
         ini=ini.render_ini(settings),
         hba=ini.render_hba(settings),
-        userlist=lookup.password.apply(lambda password: ini.render_userlist(settings, password)),
+        userlist=pulumi.Output.all(lookup.password, access and access.stats_verifier).apply(
+            lambda known: ini.render_userlist(settings, *known)
+        ),
         restart_only=ini.render_restart_only(settings),
         depends_on=gates,
     ),
     on_engine,
 )
+
+if settings.metrics and access:
+    Metrics(
+        settings.name,
+        providers.exporters(settings, settings.metrics, access, depends_on=[access, pooler.in_force]),
+        on_engine,
+    )
 
 outputs.export(settings, budget)

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from components.settings import Lane, Settings, SettingsError
 
+MONITOR_CONNECTIONS = 2
+"""Most connections of the exporter of Postgres, and the CONNECTION LIMIT of its role: it holds one, and its
+collectors open one more while they are scraped."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -41,12 +45,15 @@ class Budget:
 def prove(settings: Settings) -> Budget:
     """Compute the budget; raises SettingsError when the pooler alone, or with `budget: strict` all, cannot fit."""
     processes = 1 if settings.ports else 2
+    has_exporter = settings.metrics is not None and settings.metrics.postgres_image is not None
+    exporter = (("exporter of Postgres", MONITOR_CONNECTIONS),) if has_exporter else ()
     committed = (
         (
             f"pooler: max_backends {settings.max_backends}"
             + (" x 2 while an update overlaps" if processes == 2 else ""),
             settings.max_backends * processes,
         ),
+        *exporter,
         ("this deployment during an update", settings.deployment_connections),
         ("reserved by the server", settings.reserved_connections),
     )
@@ -58,7 +65,7 @@ def prove(settings: Settings) -> Budget:
     budget = Budget(settings.max_connections, committed, direct)
     spent = sum(size for _, size in committed)
     if spent > settings.max_connections:
-        rest = settings.max_connections - settings.deployment_connections - settings.reserved_connections
+        rest = settings.max_connections - (spent - settings.max_backends * processes)
         fits = rest // processes
         fix = (
             f"lower max_backends to {fits}, or raise max_connections of the server to {spent}"

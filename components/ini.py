@@ -101,13 +101,15 @@ _FORCED_REASONS = {
     "auth_dbname": "lookups have an entry of their own, so they neither starve nor are starved",
     "auth_type": "services log in with SCRAM pass-through; HBA closes console and lookups",
     "max_client_conn": "clients are cheap; backends are not",
+    "stats_users": "the exporter may SHOW, nothing else; HBA lets it into the console and nowhere else",
     "server_reset_query": "DISCARD ALL in parts, then the check interval that keeps the cap, which it would undo",
 }
 
 
 def _forced(settings: Settings) -> dict[str, str]:
     names = settings.names
-    return {
+    statistics = {"stats_users": names.stats_user} if settings.metrics else {}
+    return statistics | {
         "auth_dbname": names.auth_entry,
         "auth_file": f"{LIVE}/userlist.txt",
         "auth_hba_file": f"{LIVE}/pg_hba.conf",
@@ -167,11 +169,18 @@ def _in_quotes(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+_STATISTICS_HBA = """\
+# the exporter reads statistics, as a user who may only SHOW
+host pgbouncer "{user}" all scram-sha-256
+host all "{user}" all reject"""
+
+
 def render_hba(settings: Settings) -> str:
     """Who may log in from the network: services by SCRAM; nobody to the console, the lookups or as an auth role."""
     names = settings.names
     lines = [
         "# Generated from the Pulumi stack.",
+        *(_STATISTICS_HBA.format(user=names.stats_user).splitlines() if settings.metrics else ()),
         "# the console is for the socket inside the container only",
         "host pgbouncer all all reject",
         "# a service on the lookup entry could take its backends and stop all logins",
@@ -184,7 +193,13 @@ def render_hba(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render_userlist(settings: Settings, auth_password: str) -> str:
-    """The one line PgBouncer needs in clear: a verifier cannot log in to a SCRAM server (measured). Secret."""
+def render_userlist(settings: Settings, auth_password: str, stats_verifier: str | None = None) -> str:
+    """The one line PgBouncer needs in clear: a verifier cannot log in to a SCRAM server (measured). Secret.
+
+    `stats_verifier`: of the user who reads statistics, for whom a verifier will do; None without one.
+    """
     role = settings.names.auth_role(settings.rotation)
-    return f'"{role}" "{auth_password.replace(chr(34), chr(34) * 2)}"\n'
+    lines = [f'"{role}" "{auth_password.replace(chr(34), chr(34) * 2)}"\n']
+    if stats_verifier is not None:
+        lines.append(f'"{settings.names.stats_user}" "{stats_verifier}"\n')
+    return "".join(lines)

@@ -31,7 +31,7 @@ FORCED_KEYS: dict[str, str] = {
     "pool_mode": "use services.*.route",
     "reserve_pool_size": _POOLS,
     "server_reset_query": "it puts back the setting that keeps the backend cap",
-    "stats_users": "use the console",
+    "stats_users": "use metrics, or the console",
     "syslog": _LOG,
     "syslog_facility": _LOG,
     "syslog_ident": _LOG,

@@ -52,6 +52,16 @@ class DeploymentNames:
         return f"{self.name}_superusers"
 
     @property
+    def stats_user(self) -> str:
+        """User of the console who may only SHOW; no role of Postgres."""
+        return f"{self.name}_stats"
+
+    @property
+    def monitor_role(self) -> str:
+        """Role of Postgres that reads its statistics for the metrics."""
+        return f"{self.name}_monitor"
+
+    @property
     def auth_roles(self) -> tuple[str, str]:
         """The two roles that alternate as PgBouncer's auth_user."""
         return (f"{self.name}_auth_a", f"{self.name}_auth_b")
@@ -78,7 +88,13 @@ def refuse_entry_name(path: str, entry: str, taken: Mapping[str, str]) -> Iterat
 
 def refuse_user_name(path: str, user: str, names: DeploymentNames) -> Iterator[str]:
     """One line for a role that is reserved by Postgres, by PgBouncer or by this deployment."""
-    ours = (*names.auth_roles, names.services_group, names.superusers_group)
+    ours = (
+        *names.auth_roles,
+        names.services_group,
+        names.superusers_group,
+        names.stats_user,
+        names.monitor_role,
+    )
     if not user:
         yield f"{path}: is empty; name a role"
     elif user == "pgbouncer":

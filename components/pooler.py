@@ -136,6 +136,8 @@ class Pooler(pulumi.ComponentResource):
             ),
             children,
         )
+        self.in_force: Gate = reload.passed
+        """For `depends_on` of what needs the configuration in force."""
         # Reading the last gate here is what fails the update when a promotion was rolled back.
         self.register_outputs({"in_force": reload.passed.apply(lambda _: digest)})
 

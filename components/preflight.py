@@ -159,7 +159,7 @@ def _check_databases(settings: Settings, connection: psycopg.Connection[tuple[ob
 def refuse_existing(settings: Settings) -> None:
     """Called before the first database object is created: nothing of the same name may be there already."""
     names = settings.names
-    roles = [*names.auth_roles, names.services_group, names.superusers_group]
+    roles = [*names.auth_roles, names.services_group, names.superusers_group, names.monitor_role]
     with connect(settings) as connection:
         found = [
             f'role "{row[0]}"'
@@ -196,16 +196,24 @@ def _check_engine(settings: Settings, stack: str) -> list[str]:
 
 
 def _check_image(settings: Settings, client: docker.DockerClient) -> Iterator[str]:
-    try:
-        client.images.get(settings.image)
-    except ImageNotFound:
-        try:
-            client.images.get_registry_data(settings.image)
-        except APIError as refused:
-            yield (
-                f"image: {settings.image} is not on the engine and cannot be pulled ({refused.explanation}); "
-                "build it with `make image`, or name one that your engine can pull"
+    wanted = [("image", settings.image, "build it with `make image`")]
+    if settings.metrics:
+        wanted.append(("metrics.image", settings.metrics.image, "build it with `make exporters`"))
+        if settings.metrics.postgres_image:
+            wanted.append(
+                ("metrics.postgres_image", settings.metrics.postgres_image, "build it with `make exporters`")
             )
+    for key, reference, how in wanted:
+        try:
+            client.images.get(reference)
+        except ImageNotFound:
+            try:
+                client.images.get_registry_data(reference)
+            except APIError as refused:
+                yield (
+                    f"{key}: {reference} is not on the engine and cannot be pulled ({refused.explanation}); "
+                    f"{how}, or name one that your engine can pull"
+                )
 
 
 def _check_network(settings: Settings, stack: str, client: docker.DockerClient) -> Iterator[str]:

@@ -1,12 +1,17 @@
-"""The two servers that the stack changes: as explicit providers, and as a job reaches the database."""
+"""The two servers that the stack changes: as explicit providers, and as a job or an exporter reaches the database."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 import pulumi
 import pulumi_docker as docker
 import pulumi_postgresql as postgresql
 
-from components.settings import Settings
+from components.jobs import Gate
+from components.metrics import MetricsArgs
+from components.metrics_access import MetricsAccess
+from components.settings import Exporters, Settings
 from components.sql_job import DatabaseAccess
 
 
@@ -40,4 +45,26 @@ def inside_network(settings: Settings) -> DatabaseAccess:
         database=settings.database,
         user=settings.admin_user,
         password=settings.admin_password.get_secret_value(),
+    )
+
+
+def exporters(
+    settings: Settings, images: Exporters, access: MetricsAccess, depends_on: list[Gate]
+) -> MetricsArgs:
+    """Pooler and Postgres as the exporters reach them, inside the network."""
+    user, host = quote(settings.names.stats_user), settings.database_host
+    host = f"[{host}]" if ":" in host else host
+    return MetricsArgs(
+        image=images.image,
+        postgres_image=images.postgres_image,
+        job_image=settings.image,
+        user=settings.run_as,
+        network=settings.network,
+        alias=settings.alias,
+        console=f"postgresql://{user}@{settings.alias}:{settings.port}/pgbouncer?sslmode=disable",
+        database=f"{host}:{settings.database_port}/{quote(settings.database, safe='')}?sslmode=disable",
+        monitor_role=settings.names.monitor_role,
+        stats_password=access.stats_password,
+        monitor_password=access.monitor_password,
+        depends_on=depends_on,
     )

@@ -77,6 +77,12 @@ def _image(value: str) -> str:
     return value
 
 
+def _reference(value: str) -> str:
+    if not re.fullmatch(r"[^\s@]+(:[\w][\w.-]*|@sha256:[0-9a-f]{64})", value):
+        raise _refusal(f"{_shown(value)} has no tag and no digest; name one, like exporters:1.0")
+    return value
+
+
 def _published(value: str) -> str:
     match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})", value)
     if not match or any(int(part) > 255 for part in match[1].split(".")) or not 1 <= int(match[2]) <= 65535:
@@ -113,6 +119,11 @@ def _choice(*allowed: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _none_if_empty(value: object) -> object:
+    """`{}`, the default of the project, is none."""
+    return None if value == {} else value
+
+
 Host = Annotated[str, AfterValidator(_host)]
 
 
@@ -131,6 +142,15 @@ class Limits(_Model):
     """Clients that may be connected at once."""
     cpus: Annotated[float, Field(gt=0)] | None = None
     """CPUs, like 0.5; None is no limit."""
+
+
+class Exporters(_Model):
+    """The optional exporters for Prometheus, containers beside the pooler."""
+
+    image: Annotated[str, AfterValidator(_reference)]
+    """Image of a PgBouncer exporter; it reads PGBOUNCER_EXPORTER_CONNECTION_STRING and serves port 9127."""
+    postgres_image: Annotated[str, AfterValidator(_reference)] | None = None
+    """Image of the community's postgres_exporter; None where one scrapes this server already."""
 
 
 class Service(_Model):
@@ -204,6 +224,8 @@ class Settings(_Model):
     destroy_grace_seconds: Size = 30
     drain_seconds: Size = 3
     budget: Annotated[str, _choice("warn", "strict")] = "warn"
+    metrics: Annotated[Exporters | None, BeforeValidator(_none_if_empty)] = None
+    """The exporters; none without this key."""
     settings: Mapping[str, str] = {}
     databases: Mapping[str, Database] = {}
     services: Mapping[str, Service]
@@ -215,6 +237,7 @@ class Settings(_Model):
     json_keys: ClassVar[tuple[str, ...]] = (
         "ports",
         "limits",
+        "metrics",
         "settings",
         "databases",
         "services",
@@ -359,7 +382,12 @@ def _unknown_key(path: str, shown: str) -> str:
             f"{path}: {shown} would be another server, whose roles the lookup does not know; "
             "all databases are on database_host, give another server a stack of its own"
         )
-    models: dict[str, type[_Model]] = {"services": Service, "databases": Database, "limits": Limits}
+    models: dict[str, type[_Model]] = {
+        "services": Service,
+        "databases": Database,
+        "limits": Limits,
+        "metrics": Exporters,
+    }
     known = models.get(path.partition(".")[0], Settings).model_fields
     return f"{path}: is not a known key; known are {', '.join(known)}"
 

@@ -19,6 +19,7 @@ from toolchain import (
     down,
     engine,
     env_file,
+    exporter_image,
     image,
     maintenance,
     passphrase,
@@ -80,6 +81,13 @@ def build_images(arguments: Arguments) -> None:
     print("\n".join(image.images(image.POOLER, image.DATABASE, rebuild=arguments.force)))
 
 
+def build_exporters(_: Arguments) -> None:
+    """Prints the reference, which serves as metrics.image and as metrics.postgres_image."""
+    prepare.python()
+    engine.ensure()
+    print(exporter_image.reference())
+
+
 def stop_engine(_: Arguments) -> None:
     stopped = engine.stop()
     say("the Docker engine is stopped" if stopped else "no engine was started by `make up`; nothing to stop")
@@ -137,6 +145,7 @@ COMMANDS: dict[str, Callable[[Arguments], int | None]] = {
         arguments.stack, arguments.cmd or "", arguments.times
     ),
     "image": build_images,
+    "exporters": build_exporters,
     "env": print_exports,
     "shell": open_shell,
     "python": lambda _: prepare.python(),

@@ -19,7 +19,17 @@ def clean_cache() -> None:
         for reference in engine.docker("image", "ls", "-q", f"--filter=label={image.LABEL}").split():
             if attempt(["docker", "image", "rm", "--force", reference]).returncode:
                 say(f"image {reference} is in use and stays")
-    for folder in ("bin", "go", "go.unfinished", "home", "images", "installer", "logs"):
+    for folder in (
+        "bin",
+        "exporter",
+        "go",
+        "go.unfinished",
+        "home",
+        "images",
+        "installer",
+        "logs",
+        "prometheus",
+    ):
         shutil.rmtree(cache_root() / folder, ignore_errors=True)
     say(f"removed images, CLI, plugins and logs; state and passphrases of your stacks stay in {cache_root()}")
 

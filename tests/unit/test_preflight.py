@@ -280,6 +280,26 @@ def test_an_image_that_is_neither_there_nor_pullable_is_named(servers: Callable[
     )
 
 
+def test_an_image_of_an_exporter_that_is_not_there_is_named_with_its_key(
+    servers: Callable[..., None],
+) -> None:
+    engine = Docker()
+
+    def get(reference: str) -> str:
+        if reference == "exporters:2":
+            raise ImageNotFound("no such image")
+        return "found"
+
+    engine.images = SimpleNamespace(
+        get=get, get_registry_data=_giving(APIError("404", explanation="pull access denied"))
+    )
+    servers(engine=engine)
+    assert refused(metrics={"image": "exporters:1", "postgres_image": "exporters:2"}) == (
+        "metrics.postgres_image: exporters:2 is not on the engine and cannot be pulled (pull access denied); "
+        "build it with `make exporters`, or name one that your engine can pull"
+    )
+
+
 def test_an_image_that_can_be_pulled_is_accepted(servers: Callable[..., None]) -> None:
     engine = Docker()
     engine.images = SimpleNamespace(

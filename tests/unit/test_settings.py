@@ -22,8 +22,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones() -> None:
         "max_backend: is not a known key; known are network, database, database_host, database_port, "
         "max_connections, reserved_connections, admin_host, admin_port, admin_user, admin_password, admin_sslmode, "
         "deployment_connections, image, docker_host, name, alias, adopts, port, ports, run_as, limits, max_backends, "
-        "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, settings, databases, services, "
-        "superusers, passwords, managed_passwords"
+        "session_backends, rotation, destroy_grace_seconds, drain_seconds, budget, metrics, settings, databases, "
+        "services, superusers, passwords, managed_passwords"
     )
 
 
@@ -72,9 +72,13 @@ def test_the_defaults_of_the_project_file_are_those_of_the_program() -> None:
     assert {
         key: Settings.model_fields[key].get_default() for key in declared if "default" in declared[key]
     } == {
-        key: {"ports": (), "superusers": (), "managed_passwords": (), "limits": Limits()}.get(
-            key, entry["default"]
-        )
+        key: {
+            "ports": (),
+            "superusers": (),
+            "managed_passwords": (),
+            "limits": Limits(),
+            "metrics": None,
+        }.get(key, entry["default"])
         for key, entry in declared.items()
         if "default" in entry
     }
@@ -636,7 +640,7 @@ def test_a_drain_one_second_shorter_than_the_grace_is_accepted() -> None:
         ("auth_query", "SELECT 1", "authentication is built by the stack"),
         ("auth_file", "/x", "authentication is built by the stack"),
         ("admin_users", "web", "the console is reached through the container: make console"),
-        ("stats_users", "web", "use the console"),
+        ("stats_users", "web", "use metrics, or the console"),
         ("default_pool_size", "50", "use max_backends, session_backends and services.*.pool_size"),
         ("max_db_connections", "50", "use max_backends, session_backends and services.*.pool_size"),
         ("reserve_pool_size", "5", "use max_backends, session_backends and services.*.pool_size"),
