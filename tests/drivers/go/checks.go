@@ -16,8 +16,8 @@ const (
 )
 
 type checks struct {
-	driver  Driver
-	service string
+	driver        Driver
+	service, lane string
 }
 
 type check struct {
@@ -25,7 +25,8 @@ type check struct {
 	run  func(context.Context) error
 }
 
-func (c checks) of(lane string) []check {
+func (c checks) all() []check {
+	key := fmt.Sprintf("(hashtext('%s'), hashtext('%s'))", c.service, c.lane)
 	base := []check{
 		{"connect", c.connect},
 		{"mixed_2000_over_20", c.mixed2000},
@@ -38,13 +39,13 @@ func (c checks) of(lane string) []check {
 	}
 	caveats := []check{
 		{"listen", c.listen},
-		{"advisory_lock", c.elsewhere("SELECT pg_advisory_lock(4711)::text", "SELECT pg_advisory_unlock(4711)", true, "cannot be unlocked")},
+		{"advisory_lock", c.elsewhere("SELECT pg_advisory_lock"+key+"::text", "SELECT pg_advisory_unlock"+key, true, "cannot be unlocked")},
 		{"temp_table", c.elsewhere("CREATE TEMPORARY TABLE scratch (id int)", "SELECT count(*) FROM scratch", int64(0), "another value")},
 		{"with_hold", c.elsewhere("DECLARE kept CURSOR WITH HOLD FOR SELECT 7", "FETCH 1 FROM kept", int64(7), "another value")},
 		{"set", c.elsewhere("SET work_mem = '7MB'", "SHOW work_mem", "7MB", "the setting is not there")},
 		{"sql_prepare", c.elsewhere("PREPARE by_hand AS SELECT 7", "EXECUTE by_hand", int64(7), "another value")},
 	}
-	if lane == "transaction" {
+	if c.lane == "transaction" {
 		return append(base, caveats...)
 	}
 	return append(base[:1:1], caveats...)

@@ -20,7 +20,7 @@ func main() {
 	}
 	driver := drivers[os.Args[1]](asked.Dsn)
 	answers := json.NewEncoder(os.Stdout)
-	for _, check := range (checks{driver, asked.Service}).of(asked.Lane) {
+	for _, check := range (checks{driver, asked.Service, asked.Lane}).all() {
 		outcome, detail := ending(check.run)
 		if err := answers.Encode(map[string]string{"check": check.name, "outcome": outcome, "detail": detail}); err != nil {
 			panic(err)

@@ -35,9 +35,10 @@ const times = (count, make) => Promise.all(Array.from({ length: count }, (_, num
 const closeAll = (sessions) => Promise.all(sessions.map((session) => session.close()))
 
 export class Checks {
-  constructor(driver, service) {
+  constructor(driver, service, lane) {
     this.driver = driver
     this.service = service
+    this.lane = lane
   }
 
   async connect() {
@@ -210,9 +211,10 @@ export class Checks {
   }
 
   advisory_lock() {
+    const key = `(hashtext('${this.service}'), hashtext('${this.lane}'))`
     return this.elsewhere(
-      'SELECT pg_advisory_lock(4711)::text',
-      'SELECT pg_advisory_unlock(4711)',
+      `SELECT pg_advisory_lock${key}::text`,
+      `SELECT pg_advisory_unlock${key}`,
       true,
       'cannot be unlocked',
     )

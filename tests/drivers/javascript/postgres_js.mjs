@@ -9,7 +9,8 @@ class Session {
   }
 
   async query(text, ...values) {
-    return [...(await this.sql.unsafe(text, values).values())]
+    const rows = await this.sql.unsafe(text, values).values()
+    return rows.map((row) => row.map((value) => (Array.isArray(value) ? [...value] : value)))
   }
 
   begin() {

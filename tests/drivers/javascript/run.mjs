@@ -21,7 +21,7 @@ process.on('unhandledRejection', () => {}) // of a check that has hung or failed
 
 const { service, lane, dsn } = JSON.parse(await text(process.stdin))
 const { default: Driver } = await import(`./${process.argv[2]}.mjs`)
-const checks = new Checks(new Driver(dsn), service)
+const checks = new Checks(new Driver(dsn), service, lane)
 for (const check of namesOf(lane)) {
   const [outcome, detail] = await ending(() => checks[check]())
   console.log(JSON.stringify({ check, outcome, detail }))

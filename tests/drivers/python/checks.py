@@ -24,9 +24,10 @@ def expect(found: object, wanted: object, what: str) -> None:
 class Checks:
     """One method per check; it returns when the check works."""
 
-    def __init__(self, driver: Driver, service: str) -> None:
+    def __init__(self, driver: Driver, service: str, lane: str) -> None:
         self.driver = driver
         self.service = service
+        self.lane = lane
 
     async def connect(self) -> None:
         """The DSN leads to the service's role, and its application_name arrives."""
@@ -199,8 +200,9 @@ class Checks:
         expect(found, "news", "payload")
 
     async def advisory_lock(self) -> None:
+        key = f"(hashtext('{self.service}'), hashtext('{self.lane}'))"
         await self._elsewhere(
-            "SELECT pg_advisory_lock(4711)::text", "SELECT pg_advisory_unlock(4711)", True, "cannot be unlocked"
+            f"SELECT pg_advisory_lock{key}::text", f"SELECT pg_advisory_unlock{key}", True, "cannot be unlocked"
         )
 
     async def temp_table(self) -> None:
@@ -262,6 +264,6 @@ CAVEATS = ("listen", "advisory_lock", "temp_table", "with_hold", "set", "sql_pre
 
 def of(driver: Driver, service: str, lane: str) -> dict[str, Callable[[], Awaitable[None]]]:
     """Name → check, for a lane."""
-    checks = Checks(driver, service)
+    checks = Checks(driver, service, lane)
     names = (*BASE, *CAVEATS) if lane == "transaction" else ("connect", *CAVEATS)
     return {name: getattr(checks, name) for name in names}

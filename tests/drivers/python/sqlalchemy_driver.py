@@ -27,15 +27,18 @@ class SqlAlchemySession:
         return await asyncio.to_thread(self._query, sql, parameters)
 
     def _query(self, sql: str, parameters: tuple[object, ...]) -> list[Row]:
+        if self.explicit:
+            return self._executed(sql, parameters)
+        with self.handle.begin():
+            return self._executed(sql, parameters)
+
+    def _executed(self, sql: str, parameters: tuple[object, ...]) -> list[Row]:
         result = self.handle.exec_driver_sql(percent(sql) if parameters else sql, parameters or None)
-        found: list[Row] = [tuple(row) for row in result] if result.returns_rows else []
-        if not self.explicit:
-            self.handle.commit()
-        return found
+        return [tuple(row) for row in result] if result.returns_rows else []
 
     async def begin(self) -> None:
         self.explicit = True
-        self.handle.rollback()
+        self.handle.begin()
 
     async def commit(self) -> None:
         self.explicit = False
@@ -72,9 +75,9 @@ class SqlAlchemy(Psycopg):
 
     async def copy_in(self, session: Any, rows: Sequence[tuple[int, str]]) -> None:  # noqa: ANN401
         await super().copy_in(session, rows)
-        await session.commit()
+        await asyncio.to_thread(session.connection.commit)
 
     async def copy_out(self, session: Any) -> int:  # noqa: ANN401
         found = await super().copy_out(session)
-        await session.commit()
+        await asyncio.to_thread(session.connection.commit)
         return found
