@@ -72,9 +72,12 @@ export default class NodePostgres {
     return result.rows[0]
   }
 
-  // node-postgres queues queries in the client and sends one after another.
-  batch(session, numbers) {
-    return Promise.all(numbers.map((number) => session.query('INSERT INTO batch (id) VALUES ($1)', number)))
+  // Pipelining is a mode of the whole client.
+  async batch(_, numbers) {
+    const client = new pg.Client({ connectionString: this.dsn, pipeline: true })
+    await client.connect()
+    await Promise.all(numbers.map((number) => client.query('INSERT INTO batch (id) VALUES ($1)', [number])))
+    await client.end()
   }
 
   copyIn(session, rows) {

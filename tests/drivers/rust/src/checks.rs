@@ -166,7 +166,7 @@ impl<D: Driver> Checks<D> {
                 )?;
                 met.insert(format!("{:?}", row[0]));
             }
-            Ok((session, met.len()))
+            Ok::<_, Failure>((session, met.len()))
         };
         let ended = try_join_all(sessions.into_iter().map(client)).await?;
         if ended.iter().all(|(_, met)| *met < POOL) {
