@@ -6,6 +6,8 @@ SERVICE ?=
 FORCE ?=
 UPGRADE ?=
 PYTEST_ARGS ?=
+DRIVERS ?=
+UPDATE ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
@@ -56,6 +58,10 @@ test-integration: ## real PgBouncer and Postgres, without Pulumi
 test-e2e: ## whole stacks with `pulumi up`, under load and with faults
 	$(TOOLCHAIN) prepare
 	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+test-drivers: ## real drivers of five languages against a real stack (DRIVERS=python,go: some; UPDATE=1: writes the table in docs/)
+	$(TOOLCHAIN) prepare
+	@DRIVERS="$(DRIVERS)" UPDATE="$(UPDATE)" $(VENV)/python -m pytest tests/drivers $(PYTEST_ARGS)
 
 lint: ## ruff and mypy --strict
 	$(TOOLCHAIN) python

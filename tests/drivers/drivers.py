@@ -28,6 +28,13 @@ DRIVERS = (
     Driver("lib_pq", "go", "github.com/lib/pq", "lib_pq", "lib/pq"),
     Driver("pgjdbc", "java", "org.postgresql:postgresql", "jdbc", "pgJDBC"),
     Driver("vertx_pg", "java", "io.vertx:vertx-pg-client", "libpq", "Vert.x PG client"),
+    Driver(
+        "vertx_pg_proxy",
+        "java",
+        "io.vertx:vertx-pg-client",
+        "libpq",
+        "Vert.x PG client, `useLayer7Proxy`,",
+    ),
     Driver("tokio_postgres", "rust", "tokio-postgres", "tokio_postgres", "tokio-postgres"),
     Driver("sqlx", "rust", "sqlx", "sqlx", "SQLx"),
 )

@@ -40,7 +40,7 @@ def deployment(folder: Path) -> Deployment:
         "database": database.database,
         "image": image.pooler_image(),
         "max_connections": 200,
-        "max_backends": 50,
+        "max_backends": 60,
         "session_backends": 12,
         "services": {
             driver.name: {"route": "transaction", "pool_size": POOL_SIZE, "driver": driver.dialect}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -212,55 +213,62 @@ func (c checks) batch(ctx context.Context) error {
 	return err
 }
 
+// copy copies each way on as many clients as there are backends; afterwards another client gets one.
 func (c checks) copy(ctx context.Context) error {
-	sessions, err := c.open(ctx, pool)
-	if err != nil {
-		return err
-	}
-	var rows [][]any
-	for number := range 1000 {
-		rows = append(rows, []any{number, fmt.Sprintf("tab\there %d", number)})
-	}
-	for _, session := range sessions {
-		if err := c.driver.CopyIn(ctx, session, rows); err != nil {
-			return err
-		}
-	}
-	var none notOffered
-	for _, session := range sessions {
-		count, err := c.driver.CopyOut(ctx, session)
-		if errors.As(err, &none) {
-			_, err = one(ctx, session, Row{int64(pool * 1000)}, "rows copied in", "SELECT count(*) FROM copied")
-			count = pool * 1000
-		}
+	var kept []string
+	for _, way := range []string{"IN", "OUT"} {
+		sessions, err := c.open(ctx, pool)
 		if err != nil {
 			return err
 		}
-		if err := expect(count, pool*1000, "rows copied out"); err != nil {
+		for _, session := range sessions {
+			if err := c.copied(ctx, session, way); err != nil {
+				return err
+			}
+		}
+		third, err := c.driver.Open(ctx)
+		if err != nil {
+			return err
+		}
+		answer := make(chan error, 1)
+		go func() { answer <- run(ctx, third, "SELECT 1") }()
+		select {
+		case err = <-answer:
+			closeAll(sessions)
+		case <-time.After(5 * time.Second):
+			kept = append(kept, "COPY "+way)
+			closeAll(sessions)
+			err = <-answer // now at the latest
+		}
+		third.Close()
+		if err != nil {
 			return err
 		}
 	}
-	third, err := c.driver.Open(ctx)
+	if len(kept) > 0 {
+		return breaks("copies, but " + strings.Join(kept, " and ") + " keeps its backend until the client leaves")
+	}
+	return nil
+}
+
+func (c checks) copied(ctx context.Context, session Session, way string) error {
+	if way == "IN" {
+		var rows [][]any
+		for number := range 1000 {
+			rows = append(rows, []any{number, fmt.Sprintf("tab\there %d", number)})
+		}
+		return c.driver.CopyIn(ctx, session, rows)
+	}
+	count, err := c.driver.CopyOut(ctx, session)
+	var none notOffered
+	if errors.As(err, &none) {
+		_, err = one(ctx, session, Row{int64(pool * 1000)}, "rows copied in", "SELECT count(*) FROM copied")
+		return err
+	}
 	if err != nil {
 		return err
 	}
-	defer third.Close()
-	answer := make(chan error, 1)
-	go func() {
-		_, err := third.Query(ctx, "SELECT 1")
-		answer <- err
-	}()
-	select {
-	case err := <-answer:
-		closeAll(sessions)
-		return err
-	case <-time.After(5 * time.Second):
-	}
-	closeAll(sessions)
-	if err := <-answer; err != nil { // now at the latest
-		return err
-	}
-	return breaks("copies, but keeps its backend until the client leaves")
+	return expect(count, pool*1000, "rows copied out")
 }
 
 func (c checks) transaction(ctx context.Context) error {

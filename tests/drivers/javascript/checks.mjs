@@ -112,18 +112,27 @@ export class Checks {
     await session.close()
   }
 
+  // COPY each way on as many clients as there are backends; afterwards another client gets one.
   async copy() {
-    const sessions = await times(POOL, () => this.driver.open())
     const rows = Array.from({ length: 1000 }, (_, number) => [number, `tab\there ${number}`])
-    for (const session of sessions) await this.driver.copyIn(session, rows)
-    for (const session of sessions) expect(await this.driver.copyOut(session), POOL * 1000, 'rows copied out')
-    const third = await this.driver.open()
-    const answer = third.query('SELECT 1')
-    const answered = await Promise.race([answer.then(() => true), sleep(5000, false)])
-    await closeAll(sessions)
-    await answer // now at the latest
-    await third.close()
-    if (!answered) throw new Breaks('copies, but keeps its backend until the client leaves')
+    const kept = []
+    for (const way of ['IN', 'OUT']) {
+      const sessions = await times(POOL, () => this.driver.open())
+      for (const session of sessions) {
+        if (way === 'IN') await this.driver.copyIn(session, rows)
+        else expect(await this.driver.copyOut(session), POOL * 1000, 'rows copied out')
+      }
+      const third = await this.driver.open()
+      const answer = third.query('SELECT 1')
+      const answered = await Promise.race([answer.then(() => true), sleep(5000, false)])
+      await closeAll(sessions)
+      await answer // now at the latest
+      await third.close()
+      if (!answered) kept.push(`COPY ${way}`)
+    }
+    if (kept.length > 0) {
+      throw new Breaks(`copies, but ${kept.join(' and ')} keeps its backend until the client leaves`)
+    }
   }
 
   async transaction_error_retry() {

@@ -41,7 +41,7 @@ export default class PostgresJs {
     ['timestamptz', new Date('2024-02-29T12:30:45.123Z'), "'2024-02-29 12:30:45.123+00'"],
     ['jsonb', { a: [1, null], ü: 'x' }, '\'{"a": [1, null], "ü": "x"}\''],
     ['uuid', '6f9619ff-8b86-d011-b42d-00c04fc964ff', "'6f9619ff-8b86-d011-b42d-00c04fc964ff'"],
-    ['int4[]', [1, 2, null], "'{1,2,NULL}'"],
+    ['int4[]', [1, 2], "'{1,2}'"],
     ['text[]', ['a', 'b"c', ''], '\'{a,"b\\"c",""}\''],
     ['text', null, 'NULL'],
   ]

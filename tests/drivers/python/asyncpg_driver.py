@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it ships none
 
 from tests.drivers.python.contract import Row
 from tests.drivers.python.threads import TYPES

@@ -12,7 +12,7 @@ POOL = 2
 """Backends of the lane's entry; the runner's stack says the same."""
 
 
-class Wrong(AssertionError):
+class Wrong(AssertionError):  # noqa: N818 what the stack is, not what this program did
     """An answer that no lane may give."""
 
 
@@ -99,21 +99,27 @@ class Checks:
         await session.close()
 
     async def copy(self) -> None:
-        """COPY both ways on as many clients as there are backends; afterwards another client gets one."""
-        sessions = [await self.driver.open() for _ in range(POOL)]
-        for session in sessions:
-            await self.driver.copy_in(session, [(number, f"tab\there {number}") for number in range(1000)])
-        expect(await self.driver.copy_out(sessions[0]), POOL * 1000, "rows copied out")
-        for session in sessions:
-            expect(await self.driver.copy_out(session), POOL * 1000, "rows copied out")
-        third = await self.driver.open()
-        waiting = asyncio.ensure_future(third.query("SELECT 1"))
-        answered, _ = await asyncio.wait({waiting}, timeout=5)
-        await asyncio.gather(*(session.close() for session in sessions))
-        await waiting  # now at the latest
-        await third.close()
-        if not answered:
-            raise Breaks("copies, but keeps its backend until the client leaves")
+        """COPY each way on as many clients as there are backends; afterwards another client gets one."""
+        kept = []
+        for way in ("IN", "OUT"):
+            sessions = [await self.driver.open() for _ in range(POOL)]
+            for session in sessions:
+                if way == "IN":
+                    await self.driver.copy_in(
+                        session, [(number, f"tab\there {number}") for number in range(1000)]
+                    )
+                else:
+                    expect(await self.driver.copy_out(session), POOL * 1000, "rows copied out")
+            third = await self.driver.open()
+            waiting = asyncio.ensure_future(third.query("SELECT 1"))
+            answered, _ = await asyncio.wait({waiting}, timeout=5)
+            await asyncio.gather(*(session.close() for session in sessions))
+            await waiting  # now at the latest
+            await third.close()
+            if not answered:
+                kept.append(f"COPY {way}")
+        if kept:
+            raise Breaks(f"copies, but {' and '.join(kept)} keeps its backend until the client leaves")
 
     async def transaction_error_retry(self) -> None:
         """A failed transaction says so until its rollback; a serialization failure is retried once."""
@@ -202,7 +208,10 @@ class Checks:
     async def advisory_lock(self) -> None:
         key = f"(hashtext('{self.service}'), hashtext('{self.lane}'))"
         await self._elsewhere(
-            f"SELECT pg_advisory_lock{key}::text", f"SELECT pg_advisory_unlock{key}", True, "cannot be unlocked"
+            f"SELECT pg_advisory_lock{key}::text",
+            f"SELECT pg_advisory_unlock{key}",
+            True,
+            "cannot be unlocked",
         )
 
     async def temp_table(self) -> None:

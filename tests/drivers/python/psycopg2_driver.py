@@ -14,7 +14,7 @@ import psycopg2.extras
 from tests.drivers.python.contract import NotOffered, Row
 from tests.drivers.python.threads import TYPES, BlockingSession
 
-psycopg2.extras.register_uuid()
+psycopg2.extras.register_uuid()  # type: ignore[no-untyped-call]  # its stubs leave this one out
 
 
 class Psycopg2Session(BlockingSession):
@@ -48,7 +48,9 @@ class Psycopg2:
         await asyncio.to_thread(batched)
 
     async def copy_in(self, session: Psycopg2Session, rows: Sequence[tuple[int, str]]) -> None:
-        lines = "".join(f"{number}\t{note}\n" for number, note in ((n, t.replace("\t", "\\t")) for n, t in rows))
+        lines = "".join(
+            f"{number}\t{note}\n" for number, note in ((n, t.replace("\t", "\\t")) for n, t in rows)
+        )
 
         def copied() -> None:
             with session.connection.cursor() as cursor:

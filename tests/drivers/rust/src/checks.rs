@@ -198,40 +198,51 @@ impl<D: Driver> Checks<D> {
         session.close().await
     }
 
+    /// COPY each way on as many clients as there are backends; afterwards another client gets one.
     async fn copy(&self) -> Outcome {
-        let mut sessions = self.open(POOL).await?;
         let lines: String = (0..1000)
             .map(|number| format!("{number}\ttab\\there {number}\n"))
             .collect();
-        for session in &mut sessions {
-            self.driver.copy_in(session, lines.clone()).await?;
-        }
-        for session in &mut sessions {
-            expect(
-                self.driver.copy_out(session).await?,
-                POOL * 1000,
-                "rows copied out",
-            )?;
-        }
-        let mut third = self.driver.open().await?;
-        let answered = {
-            let answer = pin!(third.query("SELECT 1", &[]));
-            match select(answer, pin!(sleep(Duration::from_secs(5)))).await {
-                Either::Left((answer, _)) => answer.map(|_| true)?,
-                Either::Right((_, answer)) => {
-                    close(sessions).await?;
-                    sessions = Vec::new();
-                    answer.await.map(|_| false)? // now at the latest
+        let mut kept = Vec::new();
+        for way in ["IN", "OUT"] {
+            let mut sessions = self.open(POOL).await?;
+            for session in &mut sessions {
+                if way == "IN" {
+                    self.driver.copy_in(session, lines.clone()).await?;
+                } else {
+                    expect(
+                        self.driver.copy_out(session).await?,
+                        POOL * 1000,
+                        "rows copied out",
+                    )?;
                 }
             }
-        };
-        close(sessions).await?;
-        third.close().await?;
-        if answered {
+            let mut third = self.driver.open().await?;
+            match select(
+                pin!(third.query("SELECT 1", &[])),
+                pin!(sleep(Duration::from_secs(5))),
+            )
+            .await
+            {
+                Either::Left((answer, _)) => {
+                    answer?;
+                    close(sessions).await?;
+                }
+                Either::Right((_, answer)) => {
+                    kept.push(format!("COPY {way}"));
+                    close(sessions).await?;
+                    answer.await?; // now at the latest
+                }
+            }
+            third.close().await?;
+        }
+        if kept.is_empty() {
             return Ok(());
         }
-        let sign = "copies, but keeps its backend until the client leaves";
-        Err(Failure::Breaks(sign.into()))
+        Err(Failure::Breaks(format!(
+            "copies, but {} keeps its backend until the client leaves",
+            kept.join(" and ")
+        )))
     }
 
     async fn transaction(&self) -> Outcome {

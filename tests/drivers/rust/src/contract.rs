@@ -23,8 +23,6 @@ pub enum Parameter {
 pub enum Failure {
     /// The lane does not do what was asked; the sign by which a user would notice.
     Breaks(String),
-    /// The driver has no such thing; the reason.
-    NotOffered(String),
     /// SQLSTATE and message.
     Sql(String, String),
     /// An answer that no lane may give.
@@ -43,7 +41,7 @@ pub trait Session {
     async fn close(self) -> Outcome;
 }
 
-/// A driver by its own idiom; `NotOffered` where it has none.
+/// A driver by its own idiom.
 pub trait Driver {
     type Session: Session;
 

@@ -35,7 +35,6 @@ async fn run<D: Driver>(driver: D, service: String, lane: String) {
             Err(_) => ("hangs", String::new()),
             Ok(Ok(())) => ("works", String::new()),
             Ok(Err(Failure::Breaks(sign))) => ("breaks", sign),
-            Ok(Err(Failure::NotOffered(reason))) => ("n/a", reason),
             Ok(Err(Failure::Sql(state, message))) => ("failed", format!("{state}: {message}")),
             Ok(Err(Failure::Wrong(message))) => ("failed", message),
         };

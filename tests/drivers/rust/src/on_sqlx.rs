@@ -142,7 +142,13 @@ impl Driver for Sqlx {
         session.close().await?;
         let mut listener = PgListener::connect(&self.dsn).await?;
         listener.listen(channel).await?;
-        notify.await?;
+        if let Err(Failure::Wrong(message)) = notify.await {
+            if message.contains("unexpected message: NotificationResponse") {
+                let sign = "the notification goes to another client, which fails on it";
+                return Err(Failure::Breaks(sign.into()));
+            }
+            return Err(Failure::Wrong(message));
+        }
         match tokio::time::timeout(Duration::from_secs(2), listener.recv()).await {
             Ok(found) => Ok(Some(found?.payload().to_string())),
             Err(_) => Ok(None),

@@ -31,6 +31,11 @@ interface Driver {
 
   List<Typed> types() throws Exception;
 
+  /** What an error under concurrent clients means for this driver. */
+  default Exception underConcurrency(Exception error) {
+    return error;
+  }
+
   /** A type of SQL, the value as the driver takes and returns it, and the same as an SQL literal. */
   record Typed(String name, Object value, String literal) {}
 }

@@ -18,7 +18,13 @@ public final class Main {
   public static void main(String[] arguments) throws Exception {
     var asked = new JsonObject(new String(System.in.readAllBytes(), StandardCharsets.UTF_8));
     var dsn = asked.getString("dsn");
-    var driver = arguments[0].equals("pgjdbc") ? new PgJdbc(dsn) : new VertxPg(dsn);
+    var driver =
+        switch (arguments[0]) {
+          case "pgjdbc" -> new PgJdbc(dsn);
+          case "vertx_pg" -> new VertxPg(dsn, false);
+          case "vertx_pg_proxy" -> new VertxPg(dsn, true);
+          default -> throw new IllegalArgumentException("no driver " + arguments[0]);
+        };
     var threads = Executors.newCachedThreadPool();
     var checks = new Checks(driver, asked.getString("service"), asked.getString("lane"), threads);
     for (var check : checks.all().entrySet()) {

@@ -27,9 +27,12 @@ import java.util.concurrent.ExecutionException;
 final class VertxPg implements Driver {
   private final Vertx vertx = Vertx.vertx();
   private final String dsn;
+  private final boolean proxy;
 
-  VertxPg(String dsn) {
+  /** The proxy mode is what its manual wants for PgBouncer; a DSN cannot ask for it. */
+  VertxPg(String dsn, boolean proxy) {
     this.dsn = dsn;
+    this.proxy = proxy;
   }
 
   /** The answer, or the driver's own error. */
@@ -109,7 +112,8 @@ final class VertxPg implements Driver {
 
   @Override
   public Session open() throws Exception {
-    return new Connected(wait(PgConnection.connect(vertx, PgConnectOptions.fromUri(dsn))));
+    var options = PgConnectOptions.fromUri(dsn).setUseLayer7Proxy(proxy);
+    return new Connected(wait(PgConnection.connect(vertx, options)));
   }
 
   @Override
@@ -151,6 +155,16 @@ final class VertxPg implements Driver {
   public void listen(Session session, String channel, BlockingQueue<String> payloads) throws Exception {
     ((Connected) session).connection.notificationHandler(said -> payloads.add(said.getPayload()));
     session.query("LISTEN " + channel);
+  }
+
+  /**
+   * Without the proxy mode a statement goes to the server before its parameters, in a transaction of its own; on
+   * another backend they meet some other client's statement, and all kinds of errors and wrong answers follow.
+   */
+  @Override
+  public Exception underConcurrency(Exception error) {
+    var mixedUp = error instanceof PgException || error instanceof IllegalStateException;
+    return mixedUp && !proxy ? new Outcome.Breaks("parameters meet another client's statement") : error;
   }
 
   @Override
