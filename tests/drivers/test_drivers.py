@@ -19,14 +19,11 @@ pytestmark = pytest.mark.timeout(1200)  # the first test waits for cold builds, 
 DOCUMENT = PROJECT / "docs" / "drivers-conformance.md"
 
 WORKS = Verdict("works")
-BACKEND_KEPT = Verdict("breaks", "copies, but COPY IN keeps its backend until the client leaves")
 NOT_AS_ALL = {
     ("psycopg2", "prepared_6_each"): Verdict(
         "n/a", "psycopg2 sends text queries only, it has no prepared statements of the protocol"
     ),
     ("lib_pq", "pipeline_or_batch"): Verdict("n/a", "lib/pq has neither pipelining nor batches"),
-    ("asyncpg", "copy"): BACKEND_KEPT,
-    ("pgx", "copy"): BACKEND_KEPT,
     ("vertx_pg", "mixed_2000_over_20"): Verdict("breaks", "parameters meet another client's statement"),
     ("vertx_pg", "copy"): Verdict("n/a", "the Vert.x client has no COPY"),
     ("vertx_pg_proxy", "copy"): Verdict("n/a", "the Vert.x client has no COPY"),
