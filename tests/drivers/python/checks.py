@@ -71,7 +71,9 @@ class Checks:
     async def prepared_6_each(self) -> None:
         """9 clients execute a named statement 8 times each on 2 backends, and meet more than one of them."""
         sql = "SELECT pg_backend_pid(), $1::int + 1 FROM pg_sleep(0.005)"
-        sessions = [await self.driver.open() for _ in range(4 * POOL + 1)]  # odd: in step they change backends
+        sessions = [
+            await self.driver.open() for _ in range(4 * POOL + 1)
+        ]  # odd: in step they change backends
 
         async def executions(session: Session) -> set[int]:
             met = set()
