@@ -10,6 +10,8 @@ JOB ?=
 POSTGRES_JOB ?=
 DESTROY ?=
 PYTEST_ARGS ?=
+DRIVERS ?=
+UPDATE ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
@@ -79,6 +81,10 @@ test-integration: ## real PgBouncer and Postgres, without Pulumi
 test-e2e: ## whole stacks with `pulumi up`, under load and with faults
 	$(TOOLCHAIN) prepare
 	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+test-drivers: ## real drivers of five languages against a real stack (DRIVERS=python,go: some; UPDATE=1: writes the table in docs/)
+	$(TOOLCHAIN) prepare
+	@DRIVERS="$(DRIVERS)" UPDATE="$(UPDATE)" $(VENV)/python -m pytest tests/drivers $(PYTEST_ARGS)
 
 lint: ## ruff, mypy --strict, and actionlint with shellcheck for the workflows
 	$(TOOLCHAIN) python
