@@ -17,11 +17,11 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
-from components import ini
-from components.jobs import script
+from components import expectations, ini
+from components.jobs import MEMORY_TMP, script
+from components.password_file import pgpass_line
 from components.pooler import READY_TIMEOUT_SECONDS
 from components.settings import Settings
-from components.sql_job import pgpass_line
 from tests.integration.server import PREFIX, STACK
 from toolchain.dev_database import STACK_LABEL
 
@@ -218,6 +218,24 @@ class Bouncer:
             },
         )
 
+    def verify(self, process: Process, settings: Settings | None = None) -> Ended:
+        """The job that compares what is declared, by `settings` or the deployment's own, with what is."""
+        declared = settings or self.settings
+        texts = expectations.staged(declared, self._auth_password, during_update=False)
+        secrets = expectations.secret_files(declared)
+        return self._job(
+            "verify",
+            [str(process.container.id), *expectations.arguments(declared)],
+            user=self.settings.run_as,
+            groups=["0"],
+            network=self.settings.network,
+            volumes=("config", "run"),
+            uploads={name: (text, 0o444) for name, text in texts.items()}
+            | {name: (text, 0o660) for name, text in secrets.items()},
+            tmpfs={"/tmp": MEMORY_TMP},
+            read_only=("config", "run"),
+        )
+
     def start(self, before: str = "") -> Process:
         """The pooler container, without waiting for it; `before` is shell that runs ahead of the start script."""
         settings, memory = self.settings, self.settings.limits.memory_mb
@@ -287,6 +305,9 @@ class Bouncer:
         network: str | None = None,
         uploads: Mapping[str, tuple[str, int]] | None = None,
         capabilities: Sequence[str] = (),
+        groups: Sequence[str] = (),
+        tmpfs: Mapping[str, str] | None = None,
+        read_only: Sequence[str] = (),
     ) -> Ended:
         container = self._create(
             name,
@@ -295,7 +316,9 @@ class Bouncer:
             user=user,
             network=network or "none",
             cap_add=list(capabilities),
-            volumes=self._mounts(*volumes),
+            group_add=list(groups),
+            tmpfs=dict(tmpfs or {}),
+            volumes=self._mounts(*volumes, read_only=read_only),
         )
         if uploads:
             container.put_archive("/", _archive(uploads))
