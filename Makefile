@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components toolchain tests views __main__.py
+TYPED = bench checks components toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -30,6 +30,14 @@ console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 cutover: ## every service: its lane, where its connections are, what is next (WATCH=1 again and again, JSON=1 for scripts)
 	$(TOOLCHAIN) python
 	@$(VENV)/python -m views cutover --stack "$(STACK)" $(if $(WATCH),--watch) $(if $(JSON),--json)
+
+verify: ## is the running stack what its configuration declares? (`python -m checks verify`: 0 yes, 1 no, 2 cannot be judged)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m checks verify --stack "$(STACK)"
+
+drift: ## the same, and what Pulumi, the lanes and the server would have to be put right; changes nothing (for every night)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m checks drift --stack "$(STACK)"
 
 db-maintenance: ## run CMD="docker restart timescale_db" while clients wait at the pooler (seconds: PAUSE=30 GRACE=10 READY=120)
 	@$(PYTHON) -m toolchain db-maintenance --stack "$(STACK)" --cmd "$$CMD" \

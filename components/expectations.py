@@ -185,7 +185,7 @@ def _facts(settings: Settings, userlist_hash: str) -> Iterator[tuple[str, str, s
     yield "server", "reserved connections", str(settings.reserved_connections)
     yield "refusals", f"{names.auth_role(settings.rotation)} as a client", "login rejected"
     yield "refusals", f"a service on the entry {names.auth_entry}", "login rejected"
-    yield "refusals", "the console from the network", "login rejected"
+    yield "refusals", "the console from the network", "not allowed"
     yield "refusals", "a role that no service names", "no such user"
     for login in logins(settings):
         yield "logins", login.service, f"{login.user}, reads and writes as declared"

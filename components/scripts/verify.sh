@@ -62,7 +62,7 @@ mkdir scratch
 sed -n 's/^auth_user = \(.*\)$/"\1" "-"/p' /staged/pgbouncer.ini >userlist.txt
 {
     echo '%include /staged/pgbouncer.ini'
-    grep -v '^listen_' /staged/restart_only || :
+    grep -v '^listen_addr\|^listen_port' /staged/restart_only || :
     echo 'auth_file = /tmp/verify/userlist.txt'
     echo 'auth_hba_file = /staged/pg_hba.conf'
     echo 'listen_addr ='

@@ -26,6 +26,20 @@ from tests.integration.server import PREFIX, STACK
 from toolchain.dev_database import STACK_LABEL
 
 SQL = Path(__file__).parent.parent.parent / "sql"
+OTHER = """
+mkdir -p /run/pgb/{slot} && hostname >/run/pgb/{slot}/container && echo /run/pgb/{slot} >/tmp/slot
+cat >/tmp/p.ini <<end
+[databases]
+tracksolid_db = host=timescale_db
+[pgbouncer]
+listen_addr = *
+listen_port = {port}
+unix_socket_dir = /run/pgb/{slot}
+auth_type = trust
+auth_file = /dev/null
+end
+exec pgbouncer /tmp/p.ini
+"""
 LABELS = {STACK_LABEL: STACK}
 JOB_SECONDS = 60
 
@@ -259,6 +273,20 @@ class Bouncer:
         container.start()
         return Process(container, settings.port, settings.network)
 
+    def start_other(self, program: bytes, slot: int) -> Process:
+        """Another PgBouncer than the image's, on a configuration that the oldest one knows, in a slot of its own."""
+        settings = self.settings
+        container = self._create(
+            "other",
+            entrypoint=["/bin/sh", "-c", OTHER.format(slot=slot, port=settings.port)],
+            user=settings.run_as,
+            network=settings.network,
+            volumes=self._mounts("config", "run", read_only=("config",)),
+        )
+        container.put_archive("/usr/sbin", _packed("pgbouncer", program, 0o755))
+        container.start()
+        return Process(container, settings.port, settings.network)
+
     def on_volumes(self, command: str) -> str:
         """What a shell as root sees on /config and /run/pgb."""
         container = self._create(
@@ -372,6 +400,16 @@ def _run_to_its_end(container: Container) -> Ended:
     container.start()
     status = int(container.wait(timeout=JOB_SECONDS)["StatusCode"])
     return Ended(status, container.logs().decode(errors="replace"), container)
+
+
+def _packed(name: str, content: bytes, mode: int) -> bytes:
+    """A tar of one file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(content), mode
+        tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def _archive(uploads: Mapping[str, tuple[str, int]]) -> bytes:
