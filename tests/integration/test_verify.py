@@ -94,6 +94,7 @@ def test_a_service_without_a_known_password_is_named_as_not_judged(clean: Ended)
 def test_the_secrets_are_gone_from_the_ended_job(clean: Ended) -> None:
     for name in ("admin.pgpass", "services.pgpass"):
         stream, found = clean.container.get_archive(f"/staged/{name}")
+        assert found is not None
         assert (found["size"], PASSWORD.encode() in b"".join(stream)) == (0, False)
     assert not clean.holds("/tmp/verify")
 
