@@ -19,7 +19,7 @@ WORDS = {
     Outcome.UNKNOWN: "cannot be judged",
 }
 PREVIEW_SECONDS = 300
-NO_CHANGES = "no changes were expected but changes"
+NO_CHANGES = "no changes were expected"
 
 
 def drift(stack: Stack) -> Verdict:

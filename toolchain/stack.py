@@ -108,7 +108,8 @@ def ids(state: Mapping[str, Any] | None, of_type: str) -> set[str]:
 def verification_table(state: Mapping[str, Any] | None) -> str:
     """What the verification of the last update printed; empty before the first."""
     for resource in resources(state):
-        if resource["urn"].endswith("-verify") and not resource.get("delete"):
+        is_job = resource["type"] == CONTAINER_TYPE and resource["urn"].endswith("-verify")
+        if is_job and not resource.get("delete"):
             return str(resource.get("outputs", {}).get("containerLogs") or "").strip()
     return ""
 

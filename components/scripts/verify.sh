@@ -126,7 +126,8 @@ service=$(awk -F'\t' '$1 == "fact" && $2 == "members" { sub(/ in .*/, "", $3); p
 {
     refused "$auth_role as a client" "$auth_role" "$entry"
     refused "a service on the entry $auth_entry" "$service" "$auth_entry"
-    refused 'the console from the network' "$service" pgbouncer
+    # as a role of the userlist: for others it would ask the lookup first, as the auth role that its process began with
+    refused 'the console from the network' "$auth_role" pgbouncer
     refused 'a role that no service names' "$nobody" "$entry"
 } >>found
 

@@ -130,12 +130,15 @@ def test_a_seeded_fault_is_named_and_nothing_else_is(
 
 def test_a_file_edited_in_the_volume_is_named(up: Deployment, stack: Stack) -> None:
     def on_volume(command: str) -> None:
-        volumes = f"--volumes-from={up.poolers()[0]}:rw"
+        [name] = [
+            one["id"] for one in up.state() if one["urn"].endswith("::pgbouncer-config") and "id" in one
+        ]
+        volume = f"--volume={name}:/config"
         docker(
             "run",
             "--rm",
             "--network=none",
-            volumes,
+            volume,
             "--entrypoint=/bin/sh",
             up.config["image"],
             "-c",
@@ -161,7 +164,7 @@ def test_drift_names_a_changed_role_in_pulumi_and_a_service_past_the_pooler(
         "Pulumi's resources: not as declared",
         "Verification: not as declared",
         "Past the pooler: not as declared",
-    ]
+    ], found.text
     assert "service_1: bypassing its lane: 1; redeploy with its DSN" in found.text
     assert misses(found.text) == ["roles: pgbouncer_services"]
     assert (found.outcome, "sentinel" in found.text) == (Outcome.MISS, False)
