@@ -53,6 +53,7 @@ NOBODY = "pgbouncer_stack_nobody"
 """A role name that no lookup may answer for."""
 
 _NOT_SET = "-"
+"""An empty field would be lost between two tabs."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,13 @@ def arguments(settings: Settings) -> list[str]:
     }
     server = [settings.database_host, str(settings.database_port), settings.database, settings.admin_user]
     pooler = [settings.alias, str(settings.port), names.transaction_entry, names.auth_entry]
-    return [*server, *pooler, NOBODY, *(f"{name}={value}" for name, value in variables.items())]
+    return [
+        *server,
+        *pooler,
+        next(iter(pooled), _NOT_SET),
+        NOBODY,
+        *(f"{name}={value}" for name, value in variables.items()),
+    ]
 
 
 def logins(settings: Settings) -> list[Login]:
@@ -184,7 +191,8 @@ def _facts(settings: Settings, userlist_hash: str) -> Iterator[tuple[str, str, s
     yield "server", "max_connections", str(settings.max_connections)
     yield "server", "reserved connections", str(settings.reserved_connections)
     yield "refusals", f"{names.auth_role(settings.rotation)} as a client", "login rejected"
-    yield "refusals", f"a service on the entry {names.auth_entry}", "login rejected"
+    if any(service.route is not Lane.DIRECT for service in settings.services.values()):
+        yield "refusals", f"a service on the entry {names.auth_entry}", "login rejected"
     yield "refusals", "the console from the network", "not allowed"
     yield "refusals", "a role that no service names", "no such user"
     for login in logins(settings):

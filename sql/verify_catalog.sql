@@ -99,6 +99,8 @@ SELECT 'server', 'reserved connections', sum(setting::int)::text
 -- PgBouncer may have lost count of a backend whose client is gone; Postgres has not
 SELECT 'backends', 'in Postgres',
        CASE WHEN :'address' = '' THEN 'not judged: the image cannot resolve the pooler''s address'
+            WHEN NOT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+                THEN 'not judged: the admin may not see the sessions of others; grant it pg_monitor'
             WHEN count(*) <= :cap THEN 'at most ' || :cap ELSE count(*)::text END
   FROM pg_stat_activity
  WHERE host(client_addr) = :'address';

@@ -132,8 +132,14 @@ def test_passwords_are_in_two_files_so_that_the_admins_never_hides_a_wrong_one()
 def test_the_arguments_name_roles_as_json_for_psql() -> None:
     assert expectations.arguments(STACK) == [
         "timescale_db", "5432", "app", "postgres", "pgbouncer", "6432", "app", "pool_auth",
-        "pgbouncer_stack_nobody", "schema=pool",
+        "web_user", "pgbouncer_stack_nobody", "schema=pool",
         'ours=["pool_auth_a", "pool_auth_b", "pool_services", "pool_superusers"]',
         'groups=["pool_services", "pool_superusers"]', "auth_role=pool_auth_a",
         'users=["web_user", "own", "held", "stays", "silent"]', 'pooled=["held", "silent", "web_user"]', "cap=25",
     ]  # fmt: skip
+
+
+def test_before_the_first_cutover_no_service_can_try_the_lookup_entry() -> None:
+    direct = settings(services={"web": {"route": "direct"}})
+    assert "-" in expectations.arguments(direct)
+    assert "on the entry" not in expectations.render(direct, "0123456789abcdef", during_update=False)
