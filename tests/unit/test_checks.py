@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from checks.__main__ import main
 from checks.drift import past_the_pooler
 from checks.verdict import Outcome, Verdict, overall
 from tests.unit.stacks import settings
+from toolchain.stack import verification_table
 from views.sample import Backend, Sample
 
 STACK = settings(
@@ -52,3 +54,27 @@ def test_a_pooled_service_that_reaches_postgres_directly_is_named() -> None:
 )
 def test_these_are_not_past_the_pooler(backend: Backend) -> None:
     assert past_the_pooler(STACK, sample(backend)) == Verdict(Outcome.AS_DECLARED, "")
+
+
+@pytest.mark.parametrize("asked", [["nonsense"], ["verify", "--nonsense"], []])
+def test_asked_wrongly_it_ends_with_2(asked: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(asked)
+    assert ended.value.code == 2
+
+
+def test_the_table_of_the_last_update_is_that_of_its_job() -> None:
+    def resource(type_: str, name: str, **more: object) -> dict[str, object]:
+        return {"type": type_, "urn": f"urn:pulumi:test-verify::pgbouncer::{type_}::{name}", **more}
+
+    container = "docker:index/container:Container"
+    state = {
+        "deployment": {
+            "resources": [
+                resource("pulumi:pulumi:Stack", "pgbouncer-test-verify"),
+                resource(container, "pgbouncer-verify", outputs={"containerLogs": "old\n"}, delete=True),
+                resource(container, "pgbouncer-verify", outputs={"containerLogs": "CHECK\n"}),
+            ]
+        }
+    }
+    assert verification_table(state) == "CHECK"
