@@ -36,6 +36,14 @@ said() { # said FILE: the server's own words, without addresses and without psql
     sed -n -e 's/.*\(FATAL\|ERROR\):  *//p' "$1" | tail -n 1 | grep . || tail -n 1 "$1"
 }
 
+judged() { # judged WORDS: a full server or a busy lane says nothing about the deployment
+    case $1 in
+    *'query_wait_timeout'* | *'no more connections allowed'* | *'too many clients'* | *'too many connections'* | *'remaining connection slots'*)
+        echo "not judged: $1" ;;
+    *) echo "$1" ;;
+    esac
+}
+
 # --- the console, and a scratch PgBouncer that reads the declared files
 
 slot=$(slot_of "$id") || cannot "the pooler container holds no socket slot; is it running? see: docker logs $(printf %.12s "$id")"
@@ -118,7 +126,7 @@ refused() { # refused SUBJECT USER DATABASE
     if PGDATABASE=$3 psql_facts -h "$pooler" -p "$port" -U "$2" -c '' >/dev/null 2>error; then
         printf 'refusals\t%s\tlogged in\n' "$1"
     else
-        printf 'refusals\t%s\t%s\n' "$1" "$(said error)"
+        printf 'refusals\t%s\t%s\n' "$1" "$(judged "$(said error)")"
     fi
 }
 auth_role=$(sed -n 's/^auth_user = //p' /staged/pgbouncer.ini)
@@ -185,14 +193,9 @@ visit() { # visit SERVICE USER HOST PORT DATABASE BACKENDS READ_ONLY -> facts
     printf 'prepared\t%s\t%s\n' "$name" "$result"
 }
 
-why() { # why EXIT_STATUS: a login that failed; a full server or a busy lane says nothing about the deployment
+why() { # why EXIT_STATUS: a login that failed
     [ "$1" -ne 124 ] || { echo "not judged: no backend became free within $LOGIN_SECONDS s" && return; }
-    words=$(said "$STEP.error")
-    case $words in
-    *'query_wait_timeout'* | *'no more connections allowed'* | *'too many clients'* | *'remaining connection slots'* | *'too many connections'*)
-        echo "not judged: $words" ;;
-    *) echo "$words" ;;
-    esac
+    judged "$(said "$STEP.error")"
 }
 
 running=0
