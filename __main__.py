@@ -1,8 +1,8 @@
-"""The stack, top to bottom: settings → providers → lookup → cap → pooler → metrics → outputs."""
+"""The stack, top to bottom: settings → providers → lookup → cap → pooler → metrics → verification → outputs."""
 
 import pulumi
 
-from components import ini, outputs, providers, stack_config
+from components import expectations, ini, outputs, providers, stack_config
 from components.auth import AuthLookup, AuthLookupArgs
 from components.cap import CapSetting, CapSettingArgs
 from components.jobs import Gate
@@ -12,6 +12,7 @@ from components.pooler import Pooler, PoolerArgs
 from components.role_settings import RoleSettings, RoleSettingsArgs
 from components.role_statements import role_statements
 from components.service_passwords import ServicePasswords, ServicePasswordsArgs
+from components.verification import Verification, VerificationArgs
 
 settings, budget = stack_config.read()
 on_engine = pulumi.ResourceOptions(providers=[providers.engine(settings)])
@@ -51,8 +52,9 @@ if statements := role_statements(settings):
     )
     gates.append(roles.set)
 
+in_place: list[Gate] = []
 if settings.managed_passwords:
-    ServicePasswords(
+    passwords = ServicePasswords(
         settings.name,
         ServicePasswordsArgs(
             access=providers.inside_network(settings),
@@ -63,6 +65,7 @@ if settings.managed_passwords:
         ),
         on_engine,
     )
+    in_place.append(passwords.set)
 
 access = None
 if settings.metrics:
@@ -77,6 +80,9 @@ if settings.metrics:
         on_database,
     )
 
+userlist = pulumi.Output.all(lookup.password, access and access.stats_verifier).apply(
+    lambda known: ini.render_userlist(settings, *known)
+)
 pooler = Pooler(
     settings.name,
     PoolerArgs(
@@ -93,9 +99,7 @@ pooler = Pooler(
         drain_seconds=settings.drain_seconds,
         ini=ini.render_ini(settings),
         hba=ini.render_hba(settings),
-        userlist=pulumi.Output.all(lookup.password, access and access.stats_verifier).apply(
-            lambda known: ini.render_userlist(settings, *known)
-        ),
+        userlist=userlist,
         restart_only=ini.render_restart_only(settings),
         depends_on=gates,
     ),
@@ -108,5 +112,25 @@ if settings.metrics and access:
         providers.exporters(settings, settings.metrics, access, depends_on=[access, pooler.in_force]),
         on_engine,
     )
+
+Verification(
+    settings.name,
+    VerificationArgs(
+        image=settings.image,
+        user=settings.run_as,
+        network=settings.network,
+        container=pooler.container_id,
+        volumes=pooler.to_look_at,
+        arguments=expectations.arguments(settings),
+        # of the userlist only a hash is in there
+        files=pulumi.Output.unsecret(
+            userlist.apply(lambda text: expectations.staged(settings, text, during_update=True))
+        ),
+        file_names=expectations.FILES,
+        secret_files=expectations.secret_files(settings),
+        depends_on=[*in_place, pooler.in_force],
+    ),
+    on_engine,
+)
 
 outputs.export(settings, budget)

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.jobs import Gate, Job, JobArgs, flattened, labels
-from components.sql_job import pgpass_line
+from components.password_file import pgpass_line
 
 POOLER_PURPOSE = "exporter of the pooler's statistics"
 POSTGRES_PURPOSE = "exporter of Postgres' statistics"
