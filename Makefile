@@ -62,6 +62,7 @@ lint: ## ruff and mypy --strict
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
+	$(VENV)/mypy --strict examples/app-stack # a program of its own: two __main__.py are not one
 
 bench: ## what clients notice of each event, as a table (minutes, on a throwaway stack)
 	$(TOOLCHAIN) prepare
