@@ -10,6 +10,7 @@ from pulumi.runtime.config import CONFIG, get_config_env, get_config_secret_keys
 
 from components import preflight
 from components.budget import Budget, overcommitment, prove
+from components.dialects import DIALECTS
 from components.entries import divide
 from components.settings import Lane, Settings, SettingsError, load
 
@@ -68,6 +69,13 @@ def warnings(settings: Settings, budget: Budget) -> list[str]:
         "and its route is session"
         for name, service in settings.services.items()
         if service.route is Lane.SESSION and (service.query_wait_timeout or service.max_clients)
+    ]
+    found += [
+        f"services.{name}: {service.driver.value} on the {service.route.value} lane needs {left_out.what}, "
+        f"which its DSN cannot carry: {left_out.reason}"
+        for name, service in settings.services.items()
+        for left_out in DIALECTS[service.driver].left_out
+        if left_out.breaks and service.route in left_out.lanes
     ]
     if settings.ports:
         found.append(

@@ -24,7 +24,7 @@ def up(name: str) -> None:
         )
     outputs = stack.outputs()
     print(f"\n{report.services(outputs)}\n\n{outputs['budget']}\n")
-    if unknown := report.without_password(outputs):
+    if unknown := outputs["users_without_password"]:
         command = f"pulumi config set --secret --path 'passwords.USER' --stack {name}"
         print(f"No password is known for {', '.join(unknown)}; to have it in the DSNs: {command}\n")
     file = stack.environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")

@@ -153,6 +153,22 @@ def test_a_superuser_on_the_direct_lane_is_not_warned_about() -> None:
     assert warnings(settings(superusers=["web"])) == []
 
 
+def test_what_a_url_of_django_cannot_carry_is_warned_about_where_it_breaks() -> None:
+    services = {"web": {"driver": "django", "route": "transaction"}}
+    assert warnings(settings(services=services)) == [
+        "services.web: django on the transaction lane needs "
+        "`dj_database_url.config(disable_server_side_cursors=True)`, which its DSN cannot carry: outside a "
+        "transaction `.iterator()` opens a cursor WITH HOLD, which stays with its backend"
+    ]
+
+
+@pytest.mark.parametrize(
+    "service", [{"driver": "django", "route": "session"}, {"driver": "sqlx", "route": "transaction"}]
+)
+def test_what_a_driver_can_do_without_is_not_warned_about(service: dict[str, object]) -> None:
+    assert warnings(settings(services={"web": service})) == []
+
+
 def test_published_ports_are_warned_about() -> None:
     assert warnings(settings(ports=["127.0.0.1:6432", "10.0.0.5:6432"])) == [
         "ports: 127.0.0.1:6432, 10.0.0.5:6432 can be held by one container only, so an image upgrade cannot overlap: "
