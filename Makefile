@@ -5,11 +5,13 @@ CMD ?=
 SERVICE ?=
 FORCE ?=
 UPGRADE ?=
+OUT ?=
+DESTROY ?=
 PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components toolchain tests views __main__.py
+TYPED = bench components review toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -24,12 +26,28 @@ up: ## install what is missing and bring the stack up: a throwaway database and 
 preview: ## what `make up` would change
 	$(TOOLCHAIN) preview --stack "$(STACK)"
 
+review: ## what an update would do, as Markdown for a pull request (OUT=file; DESTROY=1: what `make down` would do)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m review write --stack "$(STACK)" --out "$(OUT)" --destroy "$(DESTROY)"
+
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
+
+ready: ## which lane fits SERVICE=x, from what the live database shows of it (JSON=1 for scripts; exit codes of the views: docs/ready.md)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views ready --stack "$(STACK)" --service "$(SERVICE)" $(if $(JSON),--json)
 
 cutover: ## every service: its lane, where its connections are, what is next (WATCH=1 again and again, JSON=1 for scripts)
 	$(TOOLCHAIN) python
 	@$(VENV)/python -m views cutover --stack "$(STACK)" $(if $(WATCH),--watch) $(if $(JSON),--json)
+
+watch: ## pools, clients, waits and backends, live (ONCE=1 one look, JSON=1 one look for scripts)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views watch --stack "$(STACK)" $(if $(ONCE),--once) $(if $(JSON),--json)
+
+picture: ## draw docs/watch.svg from a throwaway stack under load
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m bench.picture
 
 db-maintenance: ## run CMD="docker restart timescale_db" while clients wait at the pooler (seconds: PAUSE=30 GRACE=10 READY=120)
 	@$(PYTHON) -m toolchain db-maintenance --stack "$(STACK)" --cmd "$$CMD" \
@@ -57,12 +75,13 @@ test-e2e: ## whole stacks with `pulumi up`, under load and with faults
 	$(TOOLCHAIN) prepare
 	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
-lint: ## ruff and mypy --strict
+lint: ## ruff, mypy --strict, and actionlint with shellcheck for the workflows
 	$(TOOLCHAIN) python
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
 	$(VENV)/mypy --strict examples/app-stack # a program of its own: two __main__.py are not one
+	$(TOOLCHAIN) lint-workflows
 
 bench: ## what clients notice of each event, as a table (minutes, on a throwaway stack)
 	$(TOOLCHAIN) prepare

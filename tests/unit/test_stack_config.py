@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from components import preflight, stack_config
+from components import warnings as of_components
 from components.budget import prove
 from components.settings import Settings, load
 from tests.unit.engine import Engine, run
@@ -31,7 +32,7 @@ def prefixed(**changes: object) -> dict[str, str]:
 
 
 def warnings(found: Settings) -> list[str]:
-    return stack_config.warnings(found, prove(found))
+    return of_components.warnings(found, prove(found))
 
 
 def test_the_keys_of_the_project_are_read(engine: Engine) -> None:
