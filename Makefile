@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench components review toolchain tests views __main__.py
+TYPED = bench checks components review toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -48,6 +48,14 @@ watch: ## pools, clients, waits and backends, live (ONCE=1 one look, JSON=1 one 
 picture: ## draw docs/watch.svg from a throwaway stack under load
 	$(TOOLCHAIN) prepare
 	$(VENV)/python -m bench.picture
+
+verify: ## is the running stack what its configuration declares? (`python -m checks verify`: 0 yes, 1 no, 2 cannot be judged)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m checks verify --stack "$(STACK)"
+
+drift: ## the same, and what Pulumi, the lanes and the server would have to be put right; changes nothing (for every night)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m checks drift --stack "$(STACK)"
 
 db-maintenance: ## run CMD="docker restart timescale_db" while clients wait at the pooler (seconds: PAUSE=30 GRACE=10 READY=120)
 	@$(PYTHON) -m toolchain db-maintenance --stack "$(STACK)" --cmd "$$CMD" \

@@ -1,8 +1,8 @@
-"""The stack, top to bottom: settings → providers → lookup → cap → pooler → outputs."""
+"""The stack, top to bottom: settings → providers → lookup → cap → pooler → verification → outputs."""
 
 import pulumi
 
-from components import ini, outputs, providers, stack_config
+from components import expectations, ini, outputs, providers, stack_config
 from components.auth import AuthLookup, AuthLookupArgs
 from components.cap import CapSetting, CapSettingArgs
 from components.jobs import Gate
@@ -10,6 +10,7 @@ from components.pooler import Pooler, PoolerArgs
 from components.role_settings import RoleSettings, RoleSettingsArgs
 from components.role_statements import role_statements
 from components.service_passwords import ServicePasswords, ServicePasswordsArgs
+from components.verification import Verification, VerificationArgs
 
 settings, budget = stack_config.read()
 on_engine = pulumi.ResourceOptions(providers=[providers.engine(settings)])
@@ -49,8 +50,9 @@ if statements := role_statements(settings):
     )
     gates.append(roles.set)
 
+in_place: list[Gate] = []
 if settings.managed_passwords:
-    ServicePasswords(
+    passwords = ServicePasswords(
         settings.name,
         ServicePasswordsArgs(
             access=providers.inside_network(settings),
@@ -61,8 +63,9 @@ if settings.managed_passwords:
         ),
         on_engine,
     )
+    in_place.append(passwords.set)
 
-Pooler(
+pooler = Pooler(
     settings.name,
     PoolerArgs(
         image=settings.image,
@@ -81,6 +84,28 @@ Pooler(
         userlist=lookup.password.apply(lambda password: ini.render_userlist(settings, password)),
         restart_only=ini.render_restart_only(settings),
         depends_on=gates,
+    ),
+    on_engine,
+)
+
+Verification(
+    settings.name,
+    VerificationArgs(
+        image=settings.image,
+        user=settings.run_as,
+        network=settings.network,
+        container=pooler.container_id,
+        volumes=pooler.to_look_at,
+        arguments=expectations.arguments(settings),
+        # of the password only a hash is in there
+        files=pulumi.Output.unsecret(
+            lookup.password.apply(
+                lambda password: expectations.staged(settings, password, during_update=True)
+            )
+        ),
+        file_names=expectations.FILES,
+        secret_files=expectations.secret_files(settings),
+        depends_on=[*in_place, pooler.in_force],
     ),
     on_engine,
 )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pulumi
 import pulumi_postgresql as postgresql
 import pulumi_random as random
-from psycopg import sql
 
+from components.lookup_text import lookup_body
 from components.names import DeploymentNames
 from components.scram import scram_verifier
-
-_SQL = Path(__file__).parent.parent / "sql"
 
 
 @dataclass(frozen=True)
@@ -136,16 +133,3 @@ class AuthLookup(pulumi.ComponentResource):
         """All that must be there before the first login through the pooler."""
         self.password = secret.result
         self.register_outputs({})
-
-
-def lookup_body(names: DeploymentNames) -> str:
-    """Text of sql/user_lookup.sql with the two group names as quoted literals."""
-    text = (_SQL / "user_lookup.sql").read_text(encoding="utf-8")
-    return (
-        sql.SQL(text)
-        .format(
-            services_group=sql.Literal(names.services_group),
-            superusers_group=sql.Literal(names.superusers_group),
-        )
-        .as_string(None)
-    )

@@ -15,6 +15,9 @@ import pulumi_docker as docker
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 
+MEMORY_TMP = "mode=1777,noexec,nosuid,nodev,size=8m"
+"""Options of a /tmp that is never on a disk."""
+
 Gate = pulumi.Resource | pulumi.Output[list[pulumi.Resource]]
 """A resource that must be there, or the `passed` of a job that must have succeeded."""
 
@@ -54,6 +57,10 @@ class JobArgs:
     """Volumes that it sees."""
     uploads: Sequence[docker.ContainerUploadArgs] = ()
     """Files below /staged, deleted by the script where they are secret."""
+    groups: Sequence[str] = ()
+    """Further numeric groups of its processes."""
+    memory_tmp: bool = False
+    """Its /tmp is in memory: for what must not be on a disk, not even in a stopped container."""
     capabilities: Sequence[str] = ()
     """Linux capabilities kept; none by default."""
     depends_on: Sequence[Gate] = ()
@@ -77,6 +84,8 @@ class Job(docker.Container):
             networks_advanced=None
             if args.network is None
             else [docker.ContainerNetworksAdvancedArgs(name=args.network)],
+            group_adds=list(args.groups) or None,
+            tmpfs={"/tmp": MEMORY_TMP} if args.memory_tmp else None,  # noqa: S108 the container's own
             capabilities=docker.ContainerCapabilitiesArgs(adds=list(args.capabilities), drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
             volumes=list(args.volumes),

@@ -136,6 +136,15 @@ class Pooler(pulumi.ComponentResource):
             ),
             children,
         )
+        self.container_id = container.id
+        """Of the PgBouncer container in force."""
+        self.in_force = reload.passed
+        """For `depends_on` of what looks at the configuration that this update has brought."""
+        self.to_look_at = [
+            docker.ContainerVolumeArgs(volume_name=config.name, container_path="/config", read_only=True),
+            docker.ContainerVolumeArgs(volume_name=run.name, container_path="/run/pgb", read_only=True),
+        ]
+        """Its volumes for a job that changes nothing."""
         # Reading the last gate here is what fails the update when a promotion was rolled back.
         self.register_outputs({"in_force": reload.passed.apply(lambda _: digest)})
 

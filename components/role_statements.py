@@ -16,18 +16,22 @@ def role_statements(settings: Settings, dbname: str | None = None) -> str:
     """
     lines = {
         sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {};\n")
-        .format(
-            sql.Identifier(service.user),
-            sql.Identifier(settings.dbname(service)),
-            sql.Identifier(ROLE_SETTINGS[key]),
-            sql.Literal(value),
-        )
+        .format(sql.Identifier(user), sql.Identifier(database), sql.Identifier(name), sql.Literal(value))
         .as_string()
-        for service in settings.services.values()
-        if dbname in (None, settings.dbname(service))
-        for key, value in _declared(service)
+        for user, database, name, value in declared_settings(settings)
+        if dbname in (None, database)
     }
     return "".join(sorted(lines))
+
+
+def declared_settings(settings: Settings) -> list[tuple[str, str, str, str]]:
+    """(role, database, setting of Postgres, value), each once: several services may share a role."""
+    found = [
+        (service.user, settings.dbname(service), ROLE_SETTINGS[key], value)
+        for service in settings.services.values()
+        for key, value in _declared(service)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _declared(service: Service) -> list[tuple[str, str]]:

@@ -45,6 +45,8 @@ class ServicePasswords(pulumi.ComponentResource):
             depends_on=args.depends_on,
             opts=children,
         )
+        self.set = job.passed
+        """For `depends_on` of whoever logs in with them."""
         # Reading the gate is what fails the update when a role could not be altered.
         self.register_outputs({"roles": job.passed.apply(lambda _: sorted(args.passwords))})
 

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.jobs import Gate, Job, JobArgs
+from components.password_file import pgpass_line
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,3 @@ class SqlJob(Job):
             ),
             opts,
         )
-
-
-def pgpass_line(password: str) -> str:
-    """Password file for any server; libpq wants colons and backslashes escaped."""
-    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-    return f"*:*:*:*:{escaped}\n"

@@ -22,10 +22,11 @@ VOLUME_TYPE = "docker:index/volume:Volume"
 
 @dataclass(frozen=True)
 class Stack:
-    """Runs `pulumi` for one stack of this checkout."""
+    """Runs `pulumi` for one stack of this checkout, or of a folder that has its files."""
 
     name: str
     _environment: dict[str, str] = field(default_factory=dict)
+    folder: Path = PROJECT
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
@@ -33,16 +34,16 @@ class Stack:
 
     @property
     def config_file(self) -> Path:
-        return PROJECT / f"Pulumi.{self.name}.yaml"
+        return self.folder / f"Pulumi.{self.name}.yaml"
 
     def pulumi(self, *arguments: str, stdin: str | None = None) -> str:
         """What a short command prints; its failure becomes a Problem."""
-        return capture(self._command(*arguments), stdin=stdin, cwd=PROJECT, env=self.environment)
+        return capture(self._command(*arguments), stdin=stdin, cwd=self.folder, env=self.environment)
 
     def show(self, *arguments: str) -> int:
         """Runs a command on the user's terminal; returns its exit code."""
         return subprocess.run(
-            self._command(*arguments), cwd=PROJECT, env=self.environment, check=False
+            self._command(*arguments), cwd=self.folder, env=self.environment, check=False
         ).returncode
 
     def exists(self) -> bool:
@@ -50,7 +51,7 @@ class Stack:
 
     def state(self) -> dict[str, Any] | None:
         """The exported state, secrets still encrypted; None when the stack has never been made."""
-        found = attempt(self._command("stack", "export"), cwd=PROJECT, env=self.environment)
+        found = attempt(self._command("stack", "export"), cwd=self.folder, env=self.environment)
         if found.returncode == 0:
             exported: dict[str, Any] = json.loads(found.stdout)
             return exported
@@ -102,6 +103,15 @@ def resources(state: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 def ids(state: Mapping[str, Any] | None, of_type: str) -> set[str]:
     """Ids of all resources of a type in the state, those about to be deleted included."""
     return {one["id"] for one in resources(state) if one["type"] == of_type and one.get("id")}
+
+
+def verification_table(state: Mapping[str, Any] | None) -> str:
+    """What the verification of the last update printed; empty before the first."""
+    for resource in resources(state):
+        is_job = resource["type"] == CONTAINER_TYPE and resource["urn"].endswith("-verify")
+        if is_job and not resource.get("delete"):
+            return str(resource.get("outputs", {}).get("containerLogs") or "").strip()
+    return ""
 
 
 def failed_jobs(state: Mapping[str, Any] | None) -> list[str]:

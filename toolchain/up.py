@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toolchain import dev_stack, engine, image, leftovers, own_stack, passphrase, prepare, report
 from toolchain.problem import Problem
-from toolchain.stack import Stack
+from toolchain.stack import Stack, verification_table
 from toolchain.steps import say
 
 
@@ -23,6 +23,7 @@ def up(name: str) -> None:
             f"the update of stack {name} failed; correct what is named above and run `make up` again"
         )
     outputs = stack.outputs()
+    print(f"\n{verification_table(stack.state())}")
     print(f"\n{report.services(outputs)}\n\n{outputs['budget']}\n")
     if unknown := outputs["users_without_password"]:
         command = f"pulumi config set --secret --path 'passwords.USER' --stack {name}"

@@ -5,6 +5,15 @@ console() { # console DIR PORT COMMAND
     psql -X -q -A -P footer=off -h "$1" -p "$2" -U pgbouncer -d pgbouncer -v ON_ERROR_STOP=1 -c "$3"
 }
 
+wait_for_console() { # wait_for_console DIR PORT PID: until that process answers; fails when it ends first or after 10 s
+    tries=0
+    until console "$1" "$2" 'SHOW VERSION' >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        if ! kill -0 "$3" 2>/dev/null || [ "$tries" -ge 50 ]; then return 1; fi
+        sleep 0.2
+    done
+}
+
 slot_of() { # slot_of CONTAINER_ID -> number of the socket slot that this container holds
     for owner in /run/pgb/*/container; do
         [ -f "$owner" ] || continue

@@ -30,12 +30,7 @@ mkdir -p /tmp/scratch
 } >/tmp/scratch.ini
 pgbouncer /tmp/scratch.ini >/tmp/scratch.log 2>&1 &
 pid=$!
-tries=0
-until console /tmp/scratch "$port" 'SHOW VERSION' >/tmp/version 2>/dev/null; do
-    tries=$((tries + 1))
-    if ! kill -0 "$pid" 2>/dev/null || [ "$tries" -ge 50 ]; then break; fi
-    sleep 0.2
-done
+if wait_for_console /tmp/scratch "$port" "$pid"; then console /tmp/scratch "$port" 'SHOW VERSION' >/tmp/version; fi
 awk '!/ LOG / && !seen[$0]++' /tmp/scratch.log >/tmp/complaints # at its start it writes each line twice
 if [ -s /tmp/complaints ] || ! [ -s /tmp/version ]; then
     sed "s#$staging/##g" /tmp/complaints >&2

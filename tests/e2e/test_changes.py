@@ -106,7 +106,7 @@ def test_a_preview_shows_a_limit_that_replaces_the_container_and_who_reconnects(
 PGBENCH = """
 IFS= read -r PGPASSWORD; export PGPASSWORD
 printf 'BEGIN;\nSELECT pg_catalog.pg_sleep(0.002);\nSELECT 1;\nCOMMIT;\n' >/tmp/load.sql
-exec pgbench -n -M extended -c 20 -j 2 -T 15 -f /tmp/load.sql -h pgbouncer -p 6432 -U user_2 tracksolid_db 2>&1
+exec pgbench -n -M extended -c 20 -j 2 -T 30 -f /tmp/load.sql -h pgbouncer -p 6432 -U user_2 tracksolid_db 2>&1
 """
 
 

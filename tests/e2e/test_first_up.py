@@ -94,6 +94,7 @@ def test_labels_say_what_each_container_is_for_and_whose_it_is(up: Deployment) -
         "pgbouncer-pooler": "PgBouncer",  # the rest of it stands behind a comma
         "pgbouncer-ready": "one-shot: waits until the new pooler answers",
         "pgbouncer-reload": "one-shot: promotes the staged configuration",
+        "pgbouncer-verify": "one-shot: compares what is declared with what is",
     }
 
 

@@ -17,15 +17,29 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
-from components import ini
-from components.jobs import script
+from components import expectations, ini
+from components.jobs import MEMORY_TMP, script
+from components.password_file import pgpass_line
 from components.pooler import READY_TIMEOUT_SECONDS
 from components.settings import Settings
-from components.sql_job import pgpass_line
 from tests.integration.server import PREFIX, STACK
 from toolchain.dev_database import STACK_LABEL
 
 SQL = Path(__file__).parent.parent.parent / "sql"
+OTHER = """
+mkdir -p /run/pgb/{slot} && hostname >/run/pgb/{slot}/container && echo /run/pgb/{slot} >/tmp/slot
+cat >/tmp/p.ini <<end
+[databases]
+tracksolid_db = host=timescale_db
+[pgbouncer]
+listen_addr = *
+listen_port = {port}
+unix_socket_dir = /run/pgb/{slot}
+auth_type = trust
+auth_file = /dev/null
+end
+exec pgbouncer /tmp/p.ini
+"""
 LABELS = {STACK_LABEL: STACK}
 JOB_SECONDS = 60
 
@@ -218,6 +232,24 @@ class Bouncer:
             },
         )
 
+    def verify(self, process: Process, settings: Settings | None = None) -> Ended:
+        """The job that compares what is declared, by `settings` or the deployment's own, with what is."""
+        declared = settings or self.settings
+        texts = expectations.staged(declared, self._auth_password, during_update=False)
+        secrets = expectations.secret_files(declared)
+        return self._job(
+            "verify",
+            [str(process.container.id), *expectations.arguments(declared)],
+            user=self.settings.run_as,
+            groups=["0"],
+            network=self.settings.network,
+            volumes=("config", "run"),
+            uploads={name: (text, 0o444) for name, text in texts.items()}
+            | {name: (text, 0o660) for name, text in secrets.items()},
+            tmpfs={"/tmp": MEMORY_TMP},
+            read_only=("config", "run"),
+        )
+
     def start(self, before: str = "") -> Process:
         """The pooler container, without waiting for it; `before` is shell that runs ahead of the start script."""
         settings, memory = self.settings, self.settings.limits.memory_mb
@@ -238,6 +270,20 @@ class Bouncer:
             restart_policy={"Name": "unless-stopped"},
             log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
         )
+        container.start()
+        return Process(container, settings.port, settings.network)
+
+    def start_other(self, program: bytes, slot: int) -> Process:
+        """Another PgBouncer than the image's, on a configuration that the oldest one knows, in a slot of its own."""
+        settings = self.settings
+        container = self._create(
+            "other",
+            entrypoint=["/bin/sh", "-c", OTHER.format(slot=slot, port=settings.port)],
+            user=settings.run_as,
+            network=settings.network,
+            volumes=self._mounts("config", "run", read_only=("config",)),
+        )
+        container.put_archive("/usr/sbin", _packed("pgbouncer", program, 0o755))
         container.start()
         return Process(container, settings.port, settings.network)
 
@@ -287,6 +333,9 @@ class Bouncer:
         network: str | None = None,
         uploads: Mapping[str, tuple[str, int]] | None = None,
         capabilities: Sequence[str] = (),
+        groups: Sequence[str] = (),
+        tmpfs: Mapping[str, str] | None = None,
+        read_only: Sequence[str] = (),
     ) -> Ended:
         container = self._create(
             name,
@@ -295,7 +344,9 @@ class Bouncer:
             user=user,
             network=network or "none",
             cap_add=list(capabilities),
-            volumes=self._mounts(*volumes),
+            group_add=list(groups),
+            tmpfs=dict(tmpfs or {}),
+            volumes=self._mounts(*volumes, read_only=read_only),
         )
         if uploads:
             container.put_archive("/", _archive(uploads))
@@ -349,6 +400,16 @@ def _run_to_its_end(container: Container) -> Ended:
     container.start()
     status = int(container.wait(timeout=JOB_SECONDS)["StatusCode"])
     return Ended(status, container.logs().decode(errors="replace"), container)
+
+
+def _packed(name: str, content: bytes, mode: int) -> bytes:
+    """A tar of one file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(content), mode
+        tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 def _archive(uploads: Mapping[str, tuple[str, int]]) -> bytes:

@@ -14,7 +14,7 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from components.auth import lookup_body
+from components.lookup_text import lookup_body
 from components.names import DeploymentNames
 from components.scram import scram_verifier
 from components.settings import Settings, load

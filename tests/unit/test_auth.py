@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 
 import pytest
 
-from components.auth import lookup_body
+from components.lookup_text import lookup_body
 from components.names import DeploymentNames
 from components.scram import scram_verifier
 from tests.unit.stacks import ROOT

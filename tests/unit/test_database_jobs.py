@@ -6,9 +6,10 @@ import pulumi
 import pytest
 
 from components.cap import CapSetting, CapSettingArgs
+from components.password_file import pgpass_line
 from components.role_settings import RoleSettings, RoleSettingsArgs
 from components.service_passwords import ServicePasswords, ServicePasswordsArgs, password_statements
-from components.sql_job import DatabaseAccess, pgpass_line
+from components.sql_job import DatabaseAccess
 from tests.unit.engine import Engine, run
 
 ACCESS = DatabaseAccess(
