@@ -99,6 +99,7 @@ lint: ## ruff, mypy --strict, and actionlint with shellcheck for the workflows
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
+	$(VENV)/mypy --strict examples/app-stack # a program of its own: two __main__.py are not one
 	$(TOOLCHAIN) lint-workflows
 
 bench: ## what clients notice of each event, as a table (minutes, on a throwaway stack)

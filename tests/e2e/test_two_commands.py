@@ -57,6 +57,10 @@ class Checkout:
         script = f'eval "$(make -s env{option})" && pulumi {arguments} --stack {stack}'
         return self._run(["sh", "-c", script], stack, stdin=stdin)
 
+    def typed(self, script: str, stack: str) -> tuple[int, str]:
+        """Exit code and output of lines that somebody types at this checkout; the first that fails ends them."""
+        return self._ended(["sh", "-e", "-c", script], stack)
+
     def outputs(self, stack: str = "dev") -> dict[str, Any]:
         """Stack outputs, secrets in clear."""
         found: dict[str, Any] = json.loads(self.pulumi("stack output --json --show-secrets", stack))
@@ -74,7 +78,8 @@ class Checkout:
         found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
         return {str(path) for path in found if not {".venv", "__pycache__"} & set(path.parts)}
 
-    def _environment(self, stack: str) -> dict[str, str]:
+    def environment(self, stack: str) -> dict[str, str]:
+        """Of whoever types there."""
         kept = {name: value for name, value in os.environ.items() if name not in OF_THE_CALLER}
         kept |= {"PGBOUNCER_STACK_CACHE": str(self.cache), "NO_COLOR": "1"}
         kept["PULUMI_HOME"] = str(pulumi_cli.user_home())  # official plugins, if there are any
@@ -83,10 +88,15 @@ class Checkout:
         return kept
 
     def _run(self, words: Sequence[str], stack: str, *, stdin: str = "", fails: bool = False) -> str:
+        code, said = self._ended(words, stack, stdin)
+        assert (code != 0) == fails, f"{words} ended with {code}:\n{said}"
+        return said
+
+    def _ended(self, words: Sequence[str], stack: str, stdin: str = "") -> tuple[int, str]:
         process = subprocess.Popen(
             words,
             cwd=self.folder,
-            env=self._environment(stack),
+            env=self.environment(stack),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -99,8 +109,7 @@ class Checkout:
             os.killpg(process.pid, signal.SIGKILL)
             said, _ = process.communicate()
             raise AssertionError(f"{words} took longer than {TIMEOUT_SECONDS} s:\n{said}") from None
-        assert (process.returncode != 0) == fails, f"{words} ended with {process.returncode}:\n{said}"
-        return said
+        return process.returncode, said
 
 
 @pytest.fixture(scope="module")
