@@ -39,6 +39,8 @@ def plain(view: Value) -> Value:
         return {key: plain(value) for key, value in view.items()}
     if isinstance(view, list):
         return [plain(value) for value in view]
+    if isinstance(view, float):  # as which every number of the wire format arrives
+        return int(view) if view.is_integer() else view
     if isinstance(view, str):
         return UNKNOWN if view in _UNKNOWN else view
     if isinstance(view, Mapping | Sequence):

@@ -66,10 +66,8 @@ FAULTS: dict[str, tuple[str, Callable[[Properties], None]]] = {
         "pgbouncer-pooler",
         setting(image=f"registry.example:5000/pgbouncer:1.25.2@sha256:{64 * '0'}"),
     ),
-    "floating tag": ("pgbouncer-ready", setting(image="pgbouncer-stack/pgbouncer:latest")),
     "no digest": ("pgbouncer-pooler", setting(image="registry.example:5000/pgbouncer:1.26.1")),
     "writable root": ("pgbouncer-pooler", setting(read_only=False)),
-    "root job": ("pgbouncer-write", setting(user="0")),
     "capabilities": (
         "pgbouncer-userlist",
         setting(capabilities=docker.ContainerCapabilitiesArgs(adds=["CAP_SYS_ADMIN"], drops=["ALL"])),

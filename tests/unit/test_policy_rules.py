@@ -275,6 +275,11 @@ def test_a_secret_output_may_hold_a_secret() -> None:
     assert leaks(generated(), stack(grafana_dsn=Secret("postgresql://a:generated-48@b/c"))) == []
 
 
+def test_a_dsn_without_password_may_be_shown_though_its_lane_is_marked() -> None:
+    dsn = "postgresql://migrator@timescale_db:5432/app"
+    assert leaks(stack(migrations_dsn=Secret(dsn), masked_dsns={"migrations": dsn})) == []
+
+
 def test_the_path_of_a_secret_file_is_no_secret() -> None:
     files = Secret([{"file": "/staged/userlist.txt", "content": "generated-48"}])
     assert leaks(container(uploads=files, entrypoints=["cat /staged/userlist.txt"])) == []
