@@ -5,11 +5,13 @@ CMD ?=
 SERVICE ?=
 FORCE ?=
 UPGRADE ?=
+OUT ?=
+DESTROY ?=
 PYTEST_ARGS ?=
 
 TOOLCHAIN = @$(PYTHON) -m toolchain
 VENV = .venv/bin
-TYPED = bench checks components toolchain tests views __main__.py
+TYPED = bench checks components policy/pack.py policy/pooler_policy review toolchain tests views __main__.py
 export CMD
 
 .DEFAULT_GOAL := help
@@ -24,12 +26,31 @@ up: ## install what is missing and bring the stack up: a throwaway database and 
 preview: ## what `make up` would change
 	$(TOOLCHAIN) preview --stack "$(STACK)"
 
+policy: ## what `make up` would change, judged by the rules in policy/
+	$(TOOLCHAIN) policy --stack "$(STACK)"
+
+review: ## what an update would do, as Markdown for a pull request (OUT=file; DESTROY=1: what `make down` would do)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m review write --stack "$(STACK)" --out "$(OUT)" --destroy "$(DESTROY)"
+
 console: ## PgBouncer's admin console (CMD="SHOW POOLS": one command)
 	@$(PYTHON) -m toolchain console --stack "$(STACK)" $${CMD:+--cmd "$$CMD"}
+
+ready: ## which lane fits SERVICE=x, from what the live database shows of it (JSON=1 for scripts; exit codes of the views: docs/ready.md)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views ready --stack "$(STACK)" --service "$(SERVICE)" $(if $(JSON),--json)
 
 cutover: ## every service: its lane, where its connections are, what is next (WATCH=1 again and again, JSON=1 for scripts)
 	$(TOOLCHAIN) python
 	@$(VENV)/python -m views cutover --stack "$(STACK)" $(if $(WATCH),--watch) $(if $(JSON),--json)
+
+watch: ## pools, clients, waits and backends, live (ONCE=1 one look, JSON=1 one look for scripts)
+	$(TOOLCHAIN) python
+	@$(VENV)/python -m views watch --stack "$(STACK)" $(if $(ONCE),--once) $(if $(JSON),--json)
+
+picture: ## draw docs/watch.svg from a throwaway stack under load
+	$(TOOLCHAIN) prepare
+	$(VENV)/python -m bench.picture
 
 verify: ## is the running stack what its configuration declares? (`python -m checks verify`: 0 yes, 1 no, 2 cannot be judged)
 	$(TOOLCHAIN) python
@@ -65,11 +86,12 @@ test-e2e: ## whole stacks with `pulumi up`, under load and with faults
 	$(TOOLCHAIN) prepare
 	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
 
-lint: ## ruff and mypy --strict
+lint: ## ruff, mypy --strict, and actionlint with shellcheck for the workflows
 	$(TOOLCHAIN) python
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy --strict $(TYPED)
+	$(TOOLCHAIN) lint-workflows
 
 bench: ## what clients notice of each event, as a table (minutes, on a throwaway stack)
 	$(TOOLCHAIN) prepare
@@ -79,10 +101,10 @@ image: ## build the images, print their references (FORCE=1: again)
 	$(TOOLCHAIN) image --force "$(FORCE)"
 
 lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
-lock: ## write requirements.txt and requirements-dev.txt from the .in files (UPGRADE=1: newest versions)
+lock: ## write every requirements.txt from its .in file (UPGRADE=1: newest versions)
 	$(TOOLCHAIN) python
 	@command -v uv >/dev/null || test -x $(VENV)/uv || $(VENV)/python -m pip install --quiet uv
-	@for name in requirements requirements-dev toolchain/cli/go; do \
+	@for name in requirements requirements-dev toolchain/cli/go policy/requirements; do \
 	    PATH="$$PATH:$(VENV)" uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate \
 	        $(if $(UPGRADE),--upgrade) $$name.in --output-file $$name.txt || exit 1; \
 	done

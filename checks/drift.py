@@ -62,9 +62,9 @@ def past_the_pooler(settings: Settings, taken: sample.Sample) -> Verdict:
         return Verdict(Outcome.AS_DECLARED, "")
     users = {one.user for one in bypassing}
     where = [
-        (user, name or "-", address, str(number))
-        for user, name, address, number in placement.past(settings, taken)
-        if user in users
+        (one.role, one.application or "-", one.address, str(one.connections))
+        for one in placement.past(settings, taken)
+        if one.role in users
     ]
     steps = "\n".join(f"{one.service}: {one.next_step}" for one in bypassing)
     return Verdict(

@@ -8,7 +8,7 @@ import pulumi
 
 from components import ini
 from components.budget import Budget
-from components.dsn import lanes
+from components.dsn import MASK, lanes
 from components.settings import Settings
 
 WHO = "(who reconnects)"
@@ -16,9 +16,11 @@ WHO = "(who reconnects)"
 
 
 def plain(settings: Settings, budget: Budget) -> Mapping[str, object]:
-    """What a preview shows: routes, budget, files, and which settings reload or replace."""
+    """What a preview shows: routes, DSNs without passwords, budget, files, and which settings reload or replace."""
     return {
         "routes": {name: service.route.value for name, service in settings.services.items()},
+        "masked_dsns": masked_dsns(settings),
+        "users_without_password": sorted(set(settings.users()) - set(settings.passwords)),
         "budget": budget.table(),
         "pgbouncer_ini": ini.render_ini(settings),
         "pg_hba": ini.render_hba(settings),
@@ -52,6 +54,14 @@ def container_settings(settings: Settings) -> dict[str, str]:
         "ports": ", ".join(settings.ports),
         "run_as": settings.run_as,
         "drain_seconds": str(settings.drain_seconds),
+    }
+
+
+def masked_dsns(settings: Settings) -> dict[str, str]:
+    """Service → DSN of its route, rendered with a mask for its password: no password is near this text."""
+    return {
+        name: lanes(settings, name, MASK if service.user in settings.passwords else None)[service.route]
+        for name, service in settings.services.items()
     }
 
 

@@ -12,9 +12,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from components.drivers import Driver, refuse_drivers
 from components.floor import image_tag_version, is_below_floor
 from components.ini_keys import FORCED_KEYS
 from components.names import DeploymentNames, refuse_entry_name, refuse_user_name
+from components.needs import Need, refuse_needs
 from components.routes import database_entries, refuse_routes
 
 SECRET_KEYS = ("admin_password", "passwords")
@@ -140,6 +142,10 @@ class Service(_Model):
     """The lane that `<service>_dsn` follows."""
     database: str = ""
     """Key in `databases`; empty is the stack's own database."""
+    driver: Annotated[Driver, _choice(*Driver)] = Driver.LIBPQ
+    """What reads its DSN; it decides how that is written."""
+    needs: tuple[Annotated[Need, _choice(*Need)], ...] = ()
+    """Session features that it relies on; a route that cannot give them is refused."""
     pool_size: Size | None = None
     """Backends of this service's own entry, its transaction lane; None shares what is left."""
     direct_connections: Count = 10
@@ -334,6 +340,8 @@ def _finding(error: ErrorDetails) -> str:
         return f"{path}: is not set; run `pulumi config set {secret}{path} …`"
     if kind == "extra_forbidden":
         return _unknown_key(path, shown)
+    if kind == "tuple_type":
+        return f"{path}: {shown} is not a list; write it like [{shown.strip('[]')}]"
     if kind == "greater_than_equal":
         return f"{path}: {shown} is too small; use {context['ge']} or more"
     if kind == "greater_than":
@@ -397,6 +405,8 @@ def _cross_check(settings: Settings) -> Iterator[str]:
         yield from refuse_entry_name(f"services.{service}", service, taken)
         yield from refuse_user_name(f"services.{service}.user", body.user, names)
     yield from refuse_routes(settings)
+    yield from refuse_needs(settings)
+    yield from refuse_drivers(settings)
     users = settings.users()
     for user in settings.passwords:
         if user not in users:

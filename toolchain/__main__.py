@@ -14,6 +14,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 whatever `python3` is runs this
     sys.exit("error: this needs Python 3.11 or newer; name one with `make PYTHON=python3.12 …`")
 
 from toolchain import (
+    actionlint,
     cleaning,
     down,
     engine,
@@ -84,6 +85,11 @@ def stop_engine(_: Arguments) -> None:
     say("the Docker engine is stopped" if stopped else "no engine was started by `make up`; nothing to stop")
 
 
+def lint_workflows(_: Arguments) -> int:
+    prepare.python()
+    return actionlint.lint()
+
+
 def sweep(_: Arguments) -> None:
     engine.ensure()
     cleaning.sweep()
@@ -124,6 +130,7 @@ def _pulumi_environment(stack: str) -> dict[str, str]:
 COMMANDS: dict[str, Callable[[Arguments], int | None]] = {
     "up": lambda arguments: up.up(arguments.stack),
     "preview": lambda arguments: up.preview(arguments.stack),
+    "policy": lambda arguments: up.policy(arguments.stack),
     "down": lambda arguments: down.down(arguments.stack, force=arguments.force),
     "console": lambda arguments: pooler_console.open_console(arguments.stack, arguments.cmd),
     "db-maintenance": lambda arguments: maintenance.maintain(
@@ -134,6 +141,7 @@ COMMANDS: dict[str, Callable[[Arguments], int | None]] = {
     "shell": open_shell,
     "python": lambda _: prepare.python(),
     "prepare": lambda _: prepare.everything(),
+    "lint-workflows": lint_workflows,
     "engine-stop": stop_engine,
     "clean-cache": lambda _: cleaning.clean_cache(),
     "sweep": sweep,

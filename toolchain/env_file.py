@@ -46,7 +46,15 @@ def dsn(outputs: Mapping[str, Any], stack: str, service: str) -> str:
 
 
 def line(found: str) -> str:
-    """Single quotes keep what is inside as it stands; percent-encoding leaves no quote there."""
-    if "'" in found or "\\" in found or not found.isprintable():
-        raise Problem(f"{VARIABLE} has a quote, backslash or control character that is not percent-encoded")
+    """Single quotes keep what is inside as it stands, in sh and in docker compose.
+
+    A URI has neither of the refused characters; a keyword string may have them in its password, and there is no way to
+    write them that sh, docker compose and python-dotenv all read alike.
+    """
+    if any(character in found for character in "'\\$") or not found.isprintable():
+        raise Problem(
+            f"{VARIABLE}: the DSN has a quote, backslash or dollar sign that an env file cannot hold for every reader; "
+            "use a driver whose DSN is a URI, give the user another password, or read it with "
+            "`pulumi stack output --show-secrets`"
+        )
     return f"{VARIABLE}='{found}'\n"

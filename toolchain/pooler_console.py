@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import secrets
 import sys
+from collections.abc import Sequence
 
 from toolchain import engine
 from toolchain.dev_database import STACK_LABEL
@@ -33,6 +36,25 @@ def ask(pooler: str, command: str) -> list[dict[str, str]]:
     """The rows that a console command answers."""
     answer = engine.docker("exec", pooler, "sh", "-c", CONNECT, "console", "--csv", "-c", command)
     return list(csv.DictReader(answer.splitlines()))
+
+
+def ask_all(pooler: str, commands: Sequence[str]) -> list[list[dict[str, str]]]:
+    """The rows of several console commands by one connection, in their order."""
+    mark = secrets.token_hex(
+        8
+    )  # a client chooses its application_name, so no fixed word may part the answers
+    words = [word for one in commands for word in ("-c", one, "-c", f"\\echo {mark}")]
+    answer = engine.docker("exec", pooler, "sh", "-c", CONNECT, "console", "--csv", *words)
+    found: list[list[dict[str, str]]] = []
+    rows: list[list[str]] = []
+    for row in csv.reader(io.StringIO(answer, newline="")):
+        if row != [mark]:
+            rows.append(row)
+            continue
+        header, *rest = rows or [[]]
+        found.append([dict(zip(header, cells, strict=True)) for cells in rest])
+        rows = []
+    return found
 
 
 def clients(stack: str) -> list[str]:

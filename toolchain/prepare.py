@@ -8,7 +8,7 @@ from toolchain.steps import ensure
 
 def python() -> None:
     """The virtual environment."""
-    ensure(python_env.step())
+    ensure(python_env.PROGRAM.step())
 
 
 def pulumi() -> None:
@@ -16,6 +16,11 @@ def pulumi() -> None:
     python()
     pulumi_cli.ensure_cli()
     pulumi_plugins.ensure()
+
+
+def policy_pack() -> None:
+    """The policy pack's own environment, beside that of the program."""
+    ensure(python_env.POLICY_PACK.step())
 
 
 def everything() -> None:

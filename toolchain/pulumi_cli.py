@@ -172,28 +172,14 @@ def _install(installer: bytes) -> None:
 
 
 def _build() -> None:
-    """Builds next to the final name and renames, so that a build that was cut off is not taken for a program."""
-    target = _built()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name("pulumi.unfinished")
     stamp = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={module_version()}"
-    command = [
-        str(go.executable()),
-        "build",
-        "-trimpath",
-        "-ldflags",
-        f"-s -w {stamp}",
-        "-o",
-        str(unfinished),
+    go.build(
+        MODULE_FOLDER,
         f"{MODULE}/cmd/pulumi",
-    ]
-    run_logged(
-        command,
-        "pulumi-build",
-        cwd=MODULE_FOLDER,
-        env={**os.environ, "GOWORK": "off", "GOFLAGS": "-buildvcs=false"},
+        _built(),
+        log_name="pulumi-build",
+        ldflags=f"-s -w {stamp}",
     )
-    unfinished.rename(target)
 
 
 def module_version() -> str:

@@ -1,9 +1,10 @@
-"""The virtual environment of the checkout, installed from the lock with hashes."""
+"""The virtual environments of the checkout, each installed from a lock with hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from toolchain import apt
@@ -11,32 +12,47 @@ from toolchain.paths import PROJECT
 from toolchain.processes import attempt, run_logged
 from toolchain.steps import Step
 
-VENV = PROJECT / ".venv"
-PYTHON = VENV / "bin" / "python"
-LOCK = PROJECT / "requirements-dev.txt"
-STAMP = VENV / "requirements.sha256"  # hash of the lock that is installed
 
+@dataclass(frozen=True)
+class VirtualEnvironment:
+    """A folder, and the lock that it is installed from."""
 
-def step() -> Step:
-    return Step("Python packages: installing into .venv", "about 1 min", is_current, install)
+    folder: Path
+    lock: Path
 
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
 
-def is_current() -> bool:
-    try:
-        return PYTHON.exists() and STAMP.read_text() == lock_hash(LOCK)
-    except FileNotFoundError:
-        return False
+    @property
+    def stamp(self) -> Path:
+        """Hash of the lock that is installed."""
+        return self.folder / "requirements.sha256"
+
+    def step(self) -> Step:
+        where = self.folder.relative_to(PROJECT)
+        return Step(f"Python packages: installing into {where}", "about 1 min", self.is_current, self.install)
+
+    def is_current(self) -> bool:
+        try:
+            return self.python.exists() and self.stamp.read_text() == lock_hash(self.lock)
+        except FileNotFoundError:
+            return False
+
+    def install(self) -> None:
+        if not self.python.exists():
+            if attempt([sys.executable, "-c", "import ensurepip"]).returncode:
+                apt.install(["python3-venv"], "the virtual environment")
+            run_logged([sys.executable, "-m", "venv", str(self.folder)], "venv")
+        pip = [str(self.python), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        run_logged([*pip, "install", "--require-hashes", "--requirement", str(self.lock)], "pip")
+        self.stamp.write_text(lock_hash(self.lock))
 
 
 def lock_hash(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
-def install() -> None:
-    if not PYTHON.exists():
-        if attempt([sys.executable, "-c", "import ensurepip"]).returncode:
-            apt.install(["python3-venv"], "the virtual environment")
-        run_logged([sys.executable, "-m", "venv", str(VENV)], "venv")
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    run_logged([*pip, "install", "--require-hashes", "--requirement", str(LOCK)], "pip")
-    STAMP.write_text(lock_hash(LOCK))
+PROGRAM = VirtualEnvironment(PROJECT / ".venv", PROJECT / "requirements-dev.txt")
+POLICY_PACK = VirtualEnvironment(PROJECT / "policy" / ".venv", PROJECT / "policy" / "requirements.txt")
+PYTHON = PROGRAM.python

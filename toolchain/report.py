@@ -4,19 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-
-MASK = "****"
-
-
-def masked(dsn: str) -> str:
-    """The DSN with its password, if it has one, replaced; everything else stays byte for byte."""
-    parts = urlsplit(dsn)
-    if "@" not in parts.netloc:
-        return dsn
-    login, _, host = parts.netloc.rpartition("@")
-    user, colon, _ = login.partition(":")
-    return urlunsplit(parts._replace(netloc=f"{user}{colon}{MASK if colon else ''}@{host}"))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -30,15 +17,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def services(outputs: Mapping[str, Any]) -> str:
-    """One line a service; no password leaves this function."""
-    rows = [(name, route, masked(outputs[f"{name}_dsn"])) for name, route in outputs["routes"].items()]
+    """One line a service; the DSNs come masked from the stack, so no password is in reach of this function."""
+    rows = [(name, route, outputs["masked_dsns"][name]) for name, route in outputs["routes"].items()]
     return table(("SERVICE", "ROUTE", "DSN"), rows)
-
-
-def without_password(outputs: Mapping[str, Any]) -> list[str]:
-    """Users in whose DSNs there is no password, because the stack does not know it."""
-    logins = [urlsplit(outputs[f"{name}_dsn"]) for name in outputs["routes"]]
-    return sorted({login.username or "" for login in logins if login.password is None})
 
 
 def next_steps(stack: str, config_file: str, passphrase: str | None, service: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from toolchain import dev_stack, engine, image, leftovers, own_stack, passphrase, prepare, report
+from toolchain.paths import PROJECT
 from toolchain.problem import Problem
 from toolchain.stack import Stack, verification_table
 from toolchain.steps import say
+
+PACK = PROJECT / "policy"
 
 
 def up(name: str) -> None:
@@ -25,7 +28,7 @@ def up(name: str) -> None:
     outputs = stack.outputs()
     print(f"\n{verification_table(stack.state())}")
     print(f"\n{report.services(outputs)}\n\n{outputs['budget']}\n")
-    if unknown := report.without_password(outputs):
+    if unknown := outputs["users_without_password"]:
         command = f"pulumi config set --secret --path 'passwords.USER' --stack {name}"
         print(f"No password is known for {', '.join(unknown)}; to have it in the DSNs: {command}\n")
     file = stack.environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -36,6 +39,13 @@ def up(name: str) -> None:
 def preview(name: str) -> int:
     """Shows what `up` would change."""
     return ready(name).show("preview", "--diff")
+
+
+def policy(name: str) -> int:
+    """What `up` would change, judged by the policy pack; not 0 when a mandatory rule is broken."""
+    stack = ready(name)
+    prepare.policy_pack()
+    return stack.show("preview", "--policy-pack", str(PACK))
 
 
 def ready(name: str) -> Stack:

@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict
 
 from components.settings import Settings
-from toolchain.report import table
-from views.placement import owner, past, place
+from views import grants
+from views.placement import Placement, owner, past, place, places
 from views.sample import Sample
+from views.wrapped import fitted, section, wrapped
 
 HEADER = ("SERVICE", "LANE", "TRANS", "SESSION", "PAST", "BACKENDS", "WAITING", "LONGEST")
 
@@ -17,52 +18,65 @@ def warnings(settings: Settings, sample: Sample) -> list[str]:
     """One sentence each: lanes that are bypassed, connections that nobody owns, superusers."""
     placements = place(settings, sample)
     found = [f"{one.service}: {one.next_step}" for one in placements if one.bypasses]
-    for user, application, address, number in past(settings, sample):
-        if owner(settings, user, application) is None:
-            called = f"application_name {application}" if application else "no application_name"
-            found.append(f"{user}: {number} from {address} with {called} belong to no service by name")
+    for one in past(settings, sample):
+        if owner(settings, one.role, one.application) is None:
+            called = f"application_name {one.application}" if one.application else "no application_name"
+            found.append(
+                f"{one.role}: {one.connections} from {one.address} with {called} belong to no service by name"
+            )
     for user in sorted(sample.superusers):
         services = ", ".join(one.service for one in placements if one.user == user)
-        found.append(f"{user} is a superuser, used by {services};")
-        found.append("  a role of its own for each, with these grants, would do:")
-        found += [f"  {line}" for line in grants(settings)]
+        found.append(f"{user} is a superuser, used by {services}; a role of its own for each would do")
     return found
 
 
-def grants(settings: Settings) -> list[str]:
-    """What a service needs that reads and writes rows; `schema` and `role` are the reader's to fill in."""
-    return [
-        "CREATE ROLE role LOGIN;  -- then its password with \\password",
-        f'GRANT CONNECT ON DATABASE "{settings.database}" TO role;',
-        "GRANT USAGE ON SCHEMA schema TO role;",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA schema TO role;",
-        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA schema TO role;",
-    ]
+def least_privilege(settings: Settings, sample: Sample) -> list[str]:
+    """Statements for roles named as the services that use a superuser; they read and write rows."""
+    lines = []
+    for database in settings.dbnames():
+        services = [
+            name
+            for name, service in settings.services.items()
+            if service.user in sample.superusers and settings.dbname(service) == database
+        ]
+        if services:
+            lines += grants.for_rows(database, services, sample.schemas.get(database) or ["public"])
+    return lines
 
 
 def as_text(settings: Settings, sample: Sample) -> str:
-    """The table, who comes past the pooler, warnings, next steps."""
+    """The table, where connections are, warnings, next steps; in 80 columns."""
     placements = place(settings, sample)
-    rows = [
-        (
-            one.service,
-            one.lane,
-            *(str(n) for n in (one.transaction_clients, one.session_clients, one.past, one.backends,
-                               one.waiting)),
-            f"{one.longest_wait:.1f} s",
-        )
-        for one in placements
-    ]  # fmt: skip
-    parts = [table(HEADER, rows)]
-    if where := past(settings, sample):
-        shown = [(user, name or "-", address, str(number)) for user, name, address, number in where]
-        parts.append("Past the pooler:\n" + table(("ROLE", "APPLICATION", "ADDRESS", "CONNECTIONS"), shown))
+    parts = [fitted(HEADER, [_row(one) for one in placements], names=[0])]
+    if where := places(settings, sample):
+        rows = [
+            (
+                one.way,
+                one.role,
+                one.application or "-",
+                one.address,
+                str(one.connections),
+            )
+            for one in where
+        ]
+        shown = fitted(("WAY", "ROLE", "APPLICATION", "ADDRESS", "CONNECTIONS"), rows, names=[1, 2])
+        parts.append("Where connections are:\n" + shown)
     if found := warnings(settings, sample):
-        parts.append("Warnings:\n" + "\n".join(f"  {line}" for line in found))
+        parts.append(section("Warnings", found))
+    if lines := least_privilege(settings, sample):
+        hint = "-- `make ready SERVICE=x` shows what x was seen to use, where that is recorded"
+        parts.append(section("Roles in place of superusers", [hint, *lines]))
+    width = max((len(one.service) for one in placements), default=0)
     parts.append(
-        "Next:\n" + table(("", ""), [(one.service, one.next_step) for one in placements]).lstrip("\n")
+        "Next:\n"
+        + "\n".join(wrapped(f"{one.service.ljust(width)}  {one.next_step}", "", "    ") for one in placements)
     )
     return "\n\n".join(parts)
+
+
+def _row(one: Placement) -> tuple[str, ...]:
+    counts = (one.transaction_clients, one.session_clients, one.past, one.backends, one.waiting)
+    return (one.service, one.lane, *map(str, counts), f"{one.longest_wait:.1f} s")
 
 
 def as_json(settings: Settings, sample: Sample) -> str:
@@ -74,11 +88,9 @@ def as_json(settings: Settings, sample: Sample) -> str:
                 asdict(one) | {"bypasses": one.bypasses, "next": one.next_step}
                 for one in place(settings, sample)
             ],
-            "past": [
-                {"role": user, "application": name, "address": address, "connections": number}
-                for user, name, address, number in past(settings, sample)
-            ],
+            "connections": [asdict(one) for one in places(settings, sample)],
             "warnings": warnings(settings, sample),
+            "least_privilege": least_privilege(settings, sample),
         },
         indent=2,
     )

@@ -82,11 +82,44 @@ def place(settings: Settings, sample: Sample) -> list[Placement]:
     return found
 
 
-def past(settings: Settings, sample: Sample) -> list[tuple[str, str, str, int]]:
-    """(role, application name, address, connections) of everything past the pooler, by services' roles."""
+@dataclass(frozen=True)
+class Place:
+    """Connections that came the same way. `way` is a lane's name, or `past` the pooler."""
+
+    way: str
+    role: str
+    application: str
+    address: str
+    connections: int
+
+
+PAST = "past"
+
+
+def places(settings: Settings, sample: Sample) -> list[Place]:
+    """Where all connections of the services' roles are, those past the pooler first."""
+    session = {
+        entries[Lane.SESSION]
+        for name in settings.services
+        if Lane.SESSION in (entries := divide(settings).of(settings, name))
+    }
+    through = Counter(
+        (
+            Lane.SESSION.value if client.entry in session else Lane.TRANSACTION.value,
+            client.user,
+            client.application,
+            client.address,
+        )
+        for client in sample.clients
+    )
+    return past(settings, sample) + [Place(*where, number) for where, number in sorted(through.items())]
+
+
+def past(settings: Settings, sample: Sample) -> list[Place]:
+    """Everything past the pooler, by services' roles."""
     counted = Counter(
-        (one.user, one.application, one.address)
+        (PAST, one.user, one.application, one.address)
         for one in sample.backends
         if not one.pooled and one.user in settings.users()
     )
-    return [(*where, number) for where, number in sorted(counted.items())]
+    return [Place(*where, number) for where, number in sorted(counted.items())]

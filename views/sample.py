@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from components import preflight
 from components.settings import Settings, SettingsError, load
-from toolchain import engine, pooler_console
+from toolchain import pooler_console
 from toolchain.problem import Problem
 from toolchain.stack import Stack
+from views import consoles
+from views.database import query, statistics
 
 OWN_APPLICATION = "pgbouncer-stack"
 """application_name of the deployment's own connections, see components/preflight.py."""
-
-# The last condition leaves out this connection and those of an update.
-_BACKENDS = """
-SELECT pid, usename, application_name, coalesce(host(client_addr), 'local'), coalesce(state, '')
-FROM pg_catalog.pg_stat_activity
-WHERE datname = ANY(%s) AND usename IS NOT NULL
-  AND backend_type IN ('client backend', 'walsender') AND application_name <> %s
-"""
-_MAY_SEE = "SELECT pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
-_SUPERUSERS = "SELECT rolname FROM pg_catalog.pg_roles WHERE rolsuper AND rolname = ANY(%s)"
 
 
 @dataclass(frozen=True)
@@ -59,11 +51,19 @@ class Sample:
     backends: tuple[Backend, ...]
     superusers: frozenset[str]
     """Users of services that are superusers."""
+    schemas: Mapping[str, tuple[str, ...]]
+    """Database that superusers work in → its schemas that hold tables."""
 
 
 def settings_of(stack: Stack) -> Settings:
     """The configuration of a stack, secrets included; a Problem when it cannot be read."""
-    found = json.loads(stack.pulumi("config", "--json", "--show-secrets"))
+    try:
+        shown = stack.pulumi("config", "--json", "--show-secrets")
+    except Problem as refused:
+        if "no stack named" in str(refused):
+            raise Problem(f"stack {stack.name} has not been made; run `make up STACK={stack.name}`") from None
+        raise
+    found = json.loads(shown)
     prefix = "pgbouncer:"
     try:
         return load(
@@ -80,43 +80,35 @@ def settings_of(stack: Stack) -> Settings:
 def take(stack: str, settings: Settings) -> Sample:
     """Ask every running pooler, two during an overlap, then Postgres."""
     poolers = pooler_console.poolers(stack)
-    clients = [
-        _client(row)
-        for pooler in poolers
-        for row in pooler_console.ask(pooler, "SHOW CLIENTS")
-        if row["database"] != "pgbouncer"
-    ]
-    pids = {
-        int(row["remote_pid"]) for pooler in poolers for row in pooler_console.ask(pooler, "SHOW SERVERS")
-    }
-    addresses = {_address(pooler, settings.network) for pooler in poolers}
-    try:
-        with preflight.connect(settings) as connection:
-            if connection.execute(_MAY_SEE).fetchone() != (True,):
-                raise Problem(
-                    f"admin_user {settings.admin_user} may not see other sessions; "
-                    f"as a superuser run GRANT pg_monitor TO {settings.admin_user}"
-                )
-            rows = connection.execute(_BACKENDS, [list(settings.dbnames()), OWN_APPLICATION]).fetchall()
-            superusers = connection.execute(_SUPERUSERS, [list(settings.users())]).fetchall()
-    except SettingsError as refused:
-        raise Problem(str(refused)) from None
+    addresses = consoles.addresses(poolers, settings.network)
+    answers = consoles.ask(poolers)
+    clients = [_client(row) for answer in answers for row in answer.clients]
+    pids = {int(row["remote_pid"]) for answer in answers for row in answer.servers}
+    with statistics(settings) as connection:
+        given = {"databases": list(settings.dbnames()), "own": OWN_APPLICATION}
+        rows = connection.execute(query("backends"), given).fetchall()
+        superusers = connection.execute(query("superusers"), {"users": list(settings.users())}).fetchall()
+    privileged = frozenset(str(name) for (name,) in superusers)
     backends = []
     for pid, user, application, address, state in rows:
         pooled = pid in pids or address in addresses
         texts = (str(user), str(application), str(address), str(state))
         backends.append(Backend(int(str(pid)), *texts, pooled))
-    return Sample(
-        len(poolers), tuple(clients), tuple(backends), frozenset(str(name) for (name,) in superusers)
-    )
+    return Sample(len(answers), tuple(clients), tuple(backends), privileged, _schemas(settings, privileged))
+
+
+def _schemas(settings: Settings, superusers: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for service in settings.services.values():
+        database = settings.dbname(service)
+        if service.user in superusers and database not in found:
+            with statistics(settings, database) as connection:
+                rows = connection.execute(query("schemas")).fetchall()
+            found[database] = tuple(str(name) for (name,) in rows)
+    return found
 
 
 def _client(row: dict[str, str]) -> Client:
     waiting = row["state"].startswith("waiting")
     wait = int(row["wait"]) + int(row["wait_us"]) / 1e6 if waiting else 0.0
     return Client(row["user"], row["database"], row["application_name"], row["addr"], waiting, wait)
-
-
-def _address(pooler: str, network: str) -> str:
-    found = json.loads(engine.docker("container", "inspect", pooler))[0]["NetworkSettings"]["Networks"]
-    return str(found[network]["IPAddress"]) if network in found else ""

@@ -99,3 +99,54 @@ def test_a_database_that_is_not_there_stops_an_update_before_anything_is_touched
     said = up.failed_up({"databases": declared | {"typo": {"backends": 1}}})
     up.write_config({"databases": declared})
     assert "databases.typo.dbname: typo does not exist on the server; create it or correct the name" in said
+
+
+@pytest.mark.parametrize(
+    ("service", "line"),
+    [
+        (
+            {"driver": "psycopg4"},
+            'services.invoices.driver: "psycopg4" is not known; use libpq, libpq_keywords, psycopg2, psycopg, asyncpg, '
+            "sqlalchemy_psycopg2, sqlalchemy_psycopg, sqlalchemy_asyncpg, django, node_postgres, postgres_js, prisma, "
+            "jdbc, pgx, lib_pq, sqlx, tokio_postgres or npgsql",
+        ),
+        (
+            {"route": "transaction", "needs": ["listen"]},
+            "services.invoices.route: transaction cannot give listen (a notification comes to the backend that ran "
+            "LISTEN, not to the client); use session or direct",
+        ),
+        (
+            {"route": "session", "database": "reports"},
+            "services.invoices.route: database reports has no session lane; "
+            "set databases.reports.session_backends, or use direct or transaction",
+        ),
+    ],
+)
+def test_a_preview_of_what_cannot_be_fails_with_one_line(
+    up: Deployment, service: dict[str, object], line: str
+) -> None:
+    good = {key: up.config[key] for key in ("services", "databases")}
+    up.write_config(
+        {
+            "services": good["services"] | {"invoices": SERVICES["invoices"] | service},
+            "databases": good["databases"] | {"reports": {"dbname": "postgres", "backends": 1}},
+        }
+    )
+    ended = up.pulumi("preview", check=False)
+    up.write_config(good)
+    assert ended.returncode != 0
+    diagnostics = ended.stdout.split("Diagnostics:\n")[1].splitlines()
+    assert [said.strip() for said in diagnostics if "services." in said] == [line]
+
+
+def test_the_dsn_of_a_service_is_written_in_the_dialect_of_its_driver(up: Deployment) -> None:
+    services = up.config["services"]
+    changed = services | {"invoices": SERVICES["invoices"] | {"driver": "libpq_keywords"}}
+    up.up({"services": changed})
+    dsn = up.outputs()["invoices_dsn"]
+    up.write_config({"services": services})
+    assert dsn.startswith(
+        "host=pgbouncer port=6432 dbname=billing_session user=user_3 password=user-sentinel-30 "
+    )
+    with psycopg.connect(up.reachable(dsn)) as client:
+        assert client.execute("SELECT pg_catalog.current_database()::text").fetchone() == ("billing_db",)

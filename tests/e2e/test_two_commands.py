@@ -105,8 +105,12 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return make_checkout(tmp_path_factory.mktemp("two") / "checkout", tmp_path_factory.mktemp("two-cache"))
+
+
+def make_checkout(folder: Path, cache: Path) -> Checkout:
     """Only what is the same for every checkout is shared with the user's own: packages and the built CLI."""
-    made = Checkout(tmp_path_factory.mktemp("two") / "checkout", tmp_path_factory.mktemp("two-cache"))
+    made = Checkout(folder, cache)
     unwanted = shutil.ignore_patterns(".*", "__pycache__", "Pulumi.dev.yaml")
     shutil.copytree(PROJECT, made.folder, symlinks=True, ignore=unwanted)
     (made.folder / ".venv").symlink_to(PROJECT / ".venv")

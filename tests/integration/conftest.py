@@ -42,7 +42,12 @@ def server(client: docker.DockerClient) -> Server:
         name=f"{PREFIX}database",
         network=f"{PREFIX}network",
         stack=STACK,
-        settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
+        settings={
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "shared_preload_libraries": "pg_stat_statements",
+        },
     )
     container.start()
     server = Server(container, secrets.token_hex(12), secrets.token_hex(24), image.pooler_image())

@@ -17,7 +17,7 @@ STACK = settings(
 
 
 def sample(*backends: Backend) -> Sample:
-    return Sample(1, (), backends, frozenset())
+    return Sample(1, (), backends, frozenset(), {})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from components.drivers import Driver
 from components.dsn import dsn
+from components.settings import Lane
 from toolchain import env_file
 from toolchain.problem import Problem
 from toolchain.stack import Stack
@@ -81,3 +83,50 @@ def test_an_unknown_service_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(Problem):
         env_file.write(Known("prod"), "grafna", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("driver", Driver)
+def test_sh_reads_the_dsn_of_every_dialect_as_it_was_written(driver: Driver, tmp_path: Path) -> None:
+    written = dsn(
+        user="web",
+        password='a;#%&="`é',
+        host="pgbouncer",
+        port=6432,
+        database="db",
+        application_name="web",
+        driver=driver,
+        lane=Lane.TRANSACTION,
+    )
+    path = tmp_path / "env"
+    path.write_text(env_file.line(written))
+    read = subprocess.run(
+        ["sh", "-c", '. "$1"; printf %s "$DATABASE_URL"', "sh", path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout == written
+
+
+@pytest.mark.parametrize("password", ["it's", "back\\slash", "${HOME}"])
+@pytest.mark.parametrize("driver", [Driver.LIBPQ_KEYWORDS, Driver.NPGSQL])
+def test_a_character_that_no_env_file_can_hold_is_refused_without_the_password(
+    driver: Driver, password: str
+) -> None:
+    with pytest.raises(Problem) as refused:
+        env_file.line(
+            dsn(
+                user="web",
+                password=password,
+                host="pgbouncer",
+                port=6432,
+                database="db",
+                application_name="web",
+                driver=driver,
+            )
+        )
+    assert str(refused.value) == (
+        "DATABASE_URL: the DSN has a quote, backslash or dollar sign that an env file cannot hold for every reader; "
+        "use a driver whose DSN is a URI, give the user another password, or read it with "
+        "`pulumi stack output --show-secrets`"
+    )

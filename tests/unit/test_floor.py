@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.floor import Version, image_tag_version, is_below_floor
+from components.floor import Version, image_tag_version, is_below_floor, known_cves
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,30 @@ def test_a_version_before_1_26_1_is_below_the_floor(version: Version) -> None:
 @pytest.mark.parametrize("version", [(1, 26, 1), (1, 26, 10), (1, 27, 0), (1, 100, 0), (2, 0, 0)])
 def test_version_1_26_1_and_later_are_not_below_the_floor(version: Version) -> None:
     assert not is_below_floor(version)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ((1, 27, 0), []),
+        ((1, 26, 1), []),
+        ((1, 26, 0), ["CVE-2026-107348", "CVE-2026-107349", "CVE-2026-107350"]),
+        (
+            (1, 25, 2),
+            [
+                "CVE-2026-19888",
+                "CVE-2026-6668",
+                "CVE-2026-6669",
+                "CVE-2026-107348",
+                "CVE-2026-107349",
+                "CVE-2026-107350",
+            ],
+        ),
+    ],
+)
+def test_a_version_has_the_holes_that_later_ones_fix(version: Version, expected: list[str]) -> None:
+    assert known_cves(version) == expected
+
+
+def test_the_oldest_versions_have_every_hole() -> None:
+    assert len(known_cves((1, 18, 0))) == 12

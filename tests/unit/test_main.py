@@ -181,6 +181,8 @@ def test_there_is_no_output_beside_these(engine: Engine) -> None:
     assert set(preview(engine)) == {f"{service}_dsn" for service in SERVICES} | {
         "lanes",
         "routes",
+        "masked_dsns",
+        "users_without_password",
         "budget",
         "pgbouncer_ini",
         "pg_hba",
@@ -192,6 +194,56 @@ def test_there_is_no_output_beside_these(engine: Engine) -> None:
 def test_a_known_password_is_in_the_dsn_of_its_user(engine: Engine) -> None:
     found = preview(engine, {**production(), "passwords": '{"grafana_ro": "p@ss word"}'})
     assert found["grafana_dsn"].value.startswith("postgresql://grafana_ro:p%40ss%20word@timescale_db:5432/")
+
+
+def with_passwords() -> dict[str, str]:
+    services = json.loads(production()["services"])
+    services["grafana"] |= {"driver": "libpq_keywords"}
+    services["analytics_mcp"] |= {"driver": "npgsql", "route": "transaction"}
+    passwords = json.dumps({"grafana_ro": "it's secret", "analytics_ro": "secret; too"})
+    return {**production(), "services": json.dumps(services), "passwords": passwords}
+
+
+def test_a_preview_shows_each_dsn_with_a_mask_for_its_password(engine: Engine) -> None:
+    found = preview(engine, with_passwords())["masked_dsns"]
+    assert not found.secret
+    assert {name: found.value[name] for name in ("grafana", "analytics_mcp", "cron")} == {
+        "grafana": "host=timescale_db port=5432 dbname=tracksolid_db user=grafana_ro password=**** "
+        "application_name=grafana connect_timeout=5",
+        "analytics_mcp": "Host=pgbouncer;Port=6432;Database=tracksolid_db;Username=analytics_ro;Password=****;"
+        "Application Name=analytics_mcp;Timeout=5;No Reset On Close=true",
+        "cron": "postgresql://postgres@timescale_db:5432/tracksolid_db?application_name=cron&connect_timeout=5",
+    }
+
+
+def test_users_whose_password_the_stack_does_not_know_are_named_once(engine: Engine) -> None:
+    assert preview(engine, with_passwords())["users_without_password"].value == ["migrator", "postgres"]
+
+
+@pytest.mark.parametrize(
+    ("service", "line"),
+    [
+        (
+            {"driver": "psycopg4"},
+            'services.worker.driver: "psycopg4" is not known; use libpq, libpq_keywords, psycopg2, psycopg, asyncpg, '
+            "sqlalchemy_psycopg2, sqlalchemy_psycopg, sqlalchemy_asyncpg, django, node_postgres, postgres_js, "
+            "prisma, jdbc, pgx, lib_pq, sqlx, tokio_postgres or npgsql",
+        ),
+        (
+            {"route": "transaction", "needs": ["listen"]},
+            "services.worker.route: transaction cannot give listen (a notification comes to the backend that ran "
+            "LISTEN, not to the client); use session or direct",
+        ),
+    ],
+)
+def test_a_preview_refuses_a_driver_or_a_route_with_one_line(
+    engine: Engine, service: dict[str, object], line: str
+) -> None:
+    services = json.loads(production()["services"])
+    services["worker"] |= service
+    with pytest.raises(pulumi.RunError) as refused:
+        preview(engine, {**production(), "services": json.dumps(services)})
+    assert str(refused.value) == f"the stack's configuration cannot be deployed:\n{line}"
 
 
 @pytest.mark.parametrize("secret", ["tr0ub4dor", "battery-staple", GENERATED_PASSWORD])

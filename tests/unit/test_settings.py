@@ -33,8 +33,8 @@ def test_the_value_of_an_unknown_key_is_not_shown() -> None:
 
 def test_an_unknown_key_of_a_service_is_refused_with_the_known_ones() -> None:
     assert refusal(services={"web": {"rout": "direct"}}) == (
-        "services.web.rout: is not a known key; known are user, route, database, pool_size, direct_connections, "
-        "query_wait_timeout, max_clients, statement_timeout, idle_transaction_timeout, read_only"
+        "services.web.rout: is not a known key; known are user, route, database, driver, needs, pool_size, "
+        "direct_connections, query_wait_timeout, max_clients, statement_timeout, idle_transaction_timeout, read_only"
     )
 
 

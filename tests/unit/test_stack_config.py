@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from components import preflight, stack_config
+from components import warnings as of_components
 from components.budget import prove
 from components.settings import Settings, load
 from tests.unit.engine import Engine, run
@@ -31,7 +32,7 @@ def prefixed(**changes: object) -> dict[str, str]:
 
 
 def warnings(found: Settings) -> list[str]:
-    return stack_config.warnings(found, prove(found))
+    return of_components.warnings(found, prove(found))
 
 
 def test_the_keys_of_the_project_are_read(engine: Engine) -> None:
@@ -151,6 +152,22 @@ def test_superusers_behind_the_pooler_are_warned_about_by_service() -> None:
 
 def test_a_superuser_on_the_direct_lane_is_not_warned_about() -> None:
     assert warnings(settings(superusers=["web"])) == []
+
+
+def test_what_a_url_of_django_cannot_carry_is_warned_about_where_it_breaks() -> None:
+    services = {"web": {"driver": "django", "route": "transaction"}}
+    assert warnings(settings(services=services)) == [
+        "services.web: django on the transaction lane needs "
+        "`dj_database_url.config(disable_server_side_cursors=True)`, which its DSN cannot carry: outside a "
+        "transaction `.iterator()` opens a cursor WITH HOLD, which stays with its backend"
+    ]
+
+
+@pytest.mark.parametrize(
+    "service", [{"driver": "django", "route": "session"}, {"driver": "sqlx", "route": "transaction"}]
+)
+def test_what_a_driver_can_do_without_is_not_warned_about(service: dict[str, object]) -> None:
+    assert warnings(settings(services={"web": service})) == []
 
 
 def test_published_ports_are_warned_about() -> None:

@@ -7,7 +7,7 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ from pulumi.runtime import run_in_stack
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 from typing_extensions import override
 
+from . import policy_pack, policy_proxy
 from .lifetime import engine_address, wait_for_the_end
 
 Message: TypeAlias = Any
@@ -62,6 +63,20 @@ class LanguageHost(_server.LanguageServer):
         result = super().Run(request, context)  # type: ignore[no-untyped-call]  # the SDK has no types here
         # The error is on the user's screen already; without this the engine would say it a second time.
         return language_pb2.RunResponse(bail=True) if result.error else result
+
+    @override
+    def RunPlugin(self, request: Message, context: grpc.ServicerContext) -> Iterator[Message]:
+        """Runs a policy pack in its own environment; the stack's own plugins are programs, not projects."""
+        if request.kind != "analyzer":
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"this stand-in runs policy packs only, not a plugin of kind {request.kind}",
+            )
+        try:
+            program = policy_pack.Program.of(request)
+        except policy_pack.PackError as error:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        yield from policy_proxy.Proxy(program).serve(context)
 
     @override
     def InstallDependencies(self, request: Message, context: grpc.ServicerContext) -> Message:
@@ -126,7 +141,7 @@ def _program_traceback(error: Exception) -> str:
 
 def main() -> None:
     """Serves until the engine ends the process; prints the port and nothing else."""
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4), options=_UNLIMITED)
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=_UNLIMITED)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -134,6 +149,7 @@ def main() -> None:
     sys.stdout.flush()
     # ^C belongs to the engine: it cancels the update and then ends this process.
     wait_for_the_end(engine_address())
+    policy_pack.stop_all()
     os._exit(0)
 
 

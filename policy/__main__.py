@@ -1,0 +1,5 @@
+"""What Pulumi runs when it loads the pack."""
+
+from pack import serve
+
+serve()

@@ -1,0 +1,1 @@
+"""Rules of the policy pack: plain functions on plain values, without Pulumi."""

@@ -1,0 +1,1 @@
+"""What an update would do, in words for a pull request, and where the words are put."""
