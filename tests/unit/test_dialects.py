@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 from components.drivers import Driver
 from components.dsn import MASK, dsn, lanes
 from components.settings import Lane
+from tests.python_drivers import ASK, try_login
 from tests.unit.login_probe import LoginProbe
-from tests.unit.python_drivers import CONNECT, try_login
 from tests.unit.stacks import refusal, settings
 from tests.unit.test_dsn import NASTY
 
@@ -50,23 +50,23 @@ def sent(driver: Driver, user: str, password: str) -> LoginProbe:
 
 
 @pytest.mark.parametrize("nasty", [*NASTY, NASTIEST])
-@pytest.mark.parametrize("driver", CONNECT)
+@pytest.mark.parametrize("driver", ASK)
 def test_the_driver_sends_user_and_password_as_they_are(driver: Driver, nasty: str) -> None:
     probe = sent(driver, nasty, nasty)
     assert (probe.startup["user"], probe.password) == (nasty, nasty)
 
 
-@pytest.mark.parametrize("driver", CONNECT)
+@pytest.mark.parametrize("driver", ASK)
 def test_the_driver_sends_the_database(driver: Driver) -> None:
     assert sent(driver, "web", "secret").startup["database"] == "app"
 
 
-@pytest.mark.parametrize("driver", [driver for driver in CONNECT if driver != "sqlalchemy_asyncpg"])
+@pytest.mark.parametrize("driver", [driver for driver in ASK if driver != "sqlalchemy_asyncpg"])
 def test_the_driver_sends_the_service_as_its_application(driver: Driver) -> None:
     assert sent(driver, "web", "secret").startup["application_name"] == "web"
 
 
-@pytest.mark.parametrize("driver", CONNECT)
+@pytest.mark.parametrize("driver", ASK)
 def test_the_driver_sends_nothing_that_a_server_would_refuse(driver: Driver) -> None:
     known = {"user", "database", "application_name", "client_encoding"}
     assert set(sent(driver, "web", "secret").startup) - known == set()
