@@ -116,13 +116,15 @@ def test_clients_killed_in_mid_query_eight_times_a_second_do_not_break_the_cap(
                 pool.submit(abandon)
                 time.sleep(0.125)
 
-    killer = threading.Thread(target=keep_abandoning)
+    killer = threading.Thread(target=keep_abandoning, daemon=True)
     with backends_of(direct(up), lambda: [up.address(up.poolers()[0])]) as samples:
         killer.start()
-        with busy(lambda: dsn, 30):
-            time.sleep(8)
-        stop.set()
-        killer.join()
+        try:
+            with busy(lambda: dsn, 30):
+                time.sleep(8)
+        finally:
+            stop.set()
+            killer.join(60)
     assert max(samples) >= 16, "the load did not fill the pool"
     print(f"8 kills a second for 8 s: peak {max(samples)} backends, cap {CAP}")
     assert max(samples) <= CAP

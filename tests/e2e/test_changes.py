@@ -235,13 +235,13 @@ def test_a_stopped_pooler_lets_running_transactions_finish(up: Deployment) -> No
             client.execute("COMMIT")
             outcome.append("committed")
 
-    client = threading.Thread(target=one_long_transaction)
+    client = threading.Thread(target=one_long_transaction, daemon=True)
     client.start()
     time.sleep(1)
     with busy(lambda: dsn, 10) as report:
         time.sleep(1)
         docker("stop", "--time=30", pooler)
-        client.join()
+        client.join(60)
         docker("start", pooler)
         time.sleep(2)
     print(f"pooler stopped under 10 clients: {len(report.cut)} transactions cut of {report.transactions}")
@@ -269,13 +269,15 @@ def test_new_auth_passwords_fail_no_login(up: Deployment) -> None:
             except psycopg.OperationalError as refused:
                 failed.append(str(refused))
 
-    client = threading.Thread(target=keep_logging_in)
+    client = threading.Thread(target=keep_logging_in, daemon=True)
     client.start()
-    for rotation in (4, 5, 6):
-        up.up({"rotation": rotation})
-    time.sleep(1)
-    stop.set()
-    client.join()
+    try:
+        for rotation in (4, 5, 6):
+            up.up({"rotation": rotation})
+        time.sleep(1)
+    finally:  # an update that fails must not leave the logins going
+        stop.set()
+        client.join(30)
     print(f"three auth passwords in a row: {len(failed)} of {len(logins)} logins failed")
     assert failed == []
     assert auth_roles(up) == ["pgbouncer_auth_b"]

@@ -50,7 +50,7 @@ def test_a_query_sent_while_the_database_is_down_for_30_seconds_waits_and_is_ser
             time.sleep(5)
             answers.append(client.execute("SELECT 'served'").fetchone())
 
-        asking = threading.Thread(target=ask)
+        asking = threading.Thread(target=ask, daemon=True)
         asking.start()
         outage(up)
         ready = time.monotonic()

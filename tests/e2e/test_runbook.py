@@ -151,7 +151,7 @@ def forgotten_transaction(operator: Operator) -> Iterator[IsOver]:
     with closing(holder), closing(waiter):
         holder.execute("BEGIN")
         holder.execute("SELECT 1")
-        waiting = threading.Thread(target=lambda: waiter.execute("SELECT 2"))
+        waiting = threading.Thread(target=lambda: waiter.execute("SELECT 2"), daemon=True)
         waiting.start()
         assert eventually(lambda: longest_wait(operator) >= 1)
         yield lambda: not waiting.is_alive()

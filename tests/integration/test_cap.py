@@ -129,7 +129,7 @@ def peak_with_kills(victims: Pooler, server: Server, query: str) -> int:
         while time.monotonic() < end:
             kill_in_mid_query(victims.dsn("victim"), query, after_seconds=1)
 
-    threads = [threading.Thread(target=victim, args=[nth]) for nth in range(8)]
+    threads = [threading.Thread(target=victim, args=[nth], daemon=True) for nth in range(8)]
     with BackendSampler(server, victims.address, every_seconds=0.02) as sampler:
         for thread in threads:
             thread.start()
@@ -282,7 +282,7 @@ def test_backends_that_nobody_uses_go_back_to_the_server(
         with psycopg.connect(pooler.dsn("capped_0")) as connection:
             connection.execute("SELECT pg_sleep(0.3)")
 
-    threads = [threading.Thread(target=query) for _ in range(5)]
+    threads = [threading.Thread(target=query, daemon=True) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:

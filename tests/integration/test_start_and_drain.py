@@ -250,7 +250,7 @@ class TestAnOverlap:
             with psycopg.connect(through, autocommit=True) as client:
                 client.execute("SELECT 1")
                 forwarder.target = second.address  # as for a driver that resolves the name again
-                stopping = threading.Thread(target=stop, args=[first])
+                stopping = threading.Thread(target=stop, args=[first], daemon=True)
                 if draining:
                     stopping.start()
                     wait_until(lambda: not accepts(first.address), 5, every=0.05)

@@ -67,7 +67,7 @@ def crowded(process: Process) -> Iterator[Connection]:
     with connect(process, "the-holder") as holder, connect(process) as other:
         holder.execute("BEGIN")
         holder.execute("SELECT 1")
-        waiter = threading.Thread(target=other.execute, args=("SELECT 1",))
+        waiter = threading.Thread(target=other.execute, args=("SELECT 1",), daemon=True)
         waiter.start()
         try:
             wait_until(lambda: waits(process), 60)
