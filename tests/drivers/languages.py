@@ -63,9 +63,9 @@ def _java_command(driver: Driver) -> Sequence[str | Path]:
 
 
 def _python_version(driver: Driver) -> str:
-    lock = python_env.LOCK.read_text(encoding="utf-8")
+    lock = python_env.PROGRAM.lock.read_text(encoding="utf-8")
     found = re.search(rf"^{re.escape(driver.package)}(?:\[[^]]*\])?==(\S+)", lock, re.MULTILINE)
-    assert found, f"{driver.package} is not in {python_env.LOCK.name}"
+    assert found, f"{driver.package} is not in {python_env.PROGRAM.lock.name}"
     return found[1]
 
 

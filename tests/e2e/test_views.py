@@ -219,7 +219,7 @@ def test_watch_is_drawn_again_on_a_terminal_until_ctrl_c(running: Running) -> No
     process = subprocess.Popen(
         [".venv/bin/python", "-m", "views", "watch", "--stack", STACK],
         cwd=running.checkout.folder,
-        env=running.checkout._environment(STACK) | {"TERM": "xterm"},
+        env=running.checkout.environment(STACK) | {"TERM": "xterm"},
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
