@@ -18,7 +18,10 @@ class Placement:
     user: str
     lane: str
     transaction_clients: int
+    """Clients on its own entry of this lane."""
     session_clients: int
+    elsewhere_clients: int
+    """Clients on an entry that is not its own: shared with others though it has one, or of another database."""
     past: int
     """Connections that reach Postgres past the pooler."""
     backends: int
@@ -30,7 +33,7 @@ class Placement:
     @property
     def next_step(self) -> str:
         """What to do now, one sentence."""
-        pooled = self.transaction_clients + self.session_clients
+        pooled = self.transaction_clients + self.session_clients + self.elsewhere_clients
         if self.lane == Lane.DIRECT:
             if pooled:
                 return f"still on the pooler: {pooled}; redeploy with the direct DSN"
@@ -40,6 +43,8 @@ class Placement:
         wrong = self.session_clients if self.lane == Lane.TRANSACTION else self.transaction_clients
         if wrong:
             return f"on the other lane: {wrong}; redeploy with its DSN"
+        if self.elsewhere_clients:
+            return f"on another entry: {self.elsewhere_clients}; redeploy with its DSN"
         return "nothing: it has moved" if pooled else "no connection seen"
 
     @property
@@ -64,14 +69,17 @@ def place(settings: Settings, sample: Sample) -> list[Placement]:
             client for client in sample.clients if owner(settings, client.user, client.application) == name
         ]
         backends = [one for one in sample.backends if owner(settings, one.user, one.application) == name]
-        on_session = sum(client.entry == entries.of(settings, name).get(Lane.SESSION) for client in clients)
+        own = entries.of(settings, name)
+        on_transaction = sum(client.entry == own[Lane.TRANSACTION] for client in clients)
+        on_session = sum(client.entry == own.get(Lane.SESSION) for client in clients)
         found.append(
             Placement(
                 name,
                 service.user,
                 service.route.value,
-                len(clients) - on_session,
+                on_transaction,
                 on_session,
+                len(clients) - on_transaction - on_session,
                 sum(not one.pooled for one in backends),
                 sum(one.pooled for one in backends),
                 sum(client.waiting for client in clients),
@@ -98,11 +106,7 @@ PAST = "past"
 
 def places(settings: Settings, sample: Sample) -> list[Place]:
     """Where all connections of the services' roles are, those past the pooler first."""
-    session = {
-        entries[Lane.SESSION]
-        for name in settings.services
-        if Lane.SESSION in (entries := divide(settings).of(settings, name))
-    }
+    session = {entry.name for entry in divide(settings).entries if entry.pool_mode == "session"}
     through = Counter(
         (
             Lane.SESSION.value if client.entry in session else Lane.TRANSACTION.value,

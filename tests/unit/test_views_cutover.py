@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from tests.unit.stacks import settings
 from views.cutover import as_json, as_text, least_privilege, warnings
-from views.placement import owner
+from views.placement import owner, place, places
 from views.sample import Backend, Client, Sample
 
 SETTINGS = settings(
@@ -132,3 +134,86 @@ def test_scripts_get_every_place_of_a_connection() -> None:
 
 def test_a_user_of_one_service_is_that_service_whatever_it_calls_itself() -> None:
     assert owner(SETTINGS, "grafana_ro", "Grafana 11") == "grafana"
+
+
+# --- entries -------------------------------------------------------------------------------------------------
+
+ENTRIES = settings(
+    database="app",
+    databases={"billing": {"backends": 3, "session_backends": 2}},
+    services={
+        "web": {"user": "app", "route": "transaction", "pool_size": 4},
+        "invoices": {"user": "invoices", "route": "transaction", "database": "billing"},
+        "exports": {"user": "exports", "route": "session", "database": "billing"},
+        "cron": {"user": "cron", "route": "direct", "pool_size": 2},
+    },
+)
+
+
+def moved(service: str, *entries: str) -> tuple[tuple[int, int, int], str]:
+    """Its clients on its transaction entry, its session entry and elsewhere, and the next step."""
+    user = ENTRIES.services[service].user
+    clients = tuple(Client(user, entry, service, "10.0.0.5", waiting=False, wait=0) for entry in entries)
+    [found] = [
+        one for one in place(ENTRIES, Sample(1, clients, (), frozenset(), {})) if one.service == service
+    ]
+    return (found.transaction_clients, found.session_clients, found.elsewhere_clients), found.next_step
+
+
+def test_a_service_with_a_pool_of_its_own_has_moved_when_it_is_on_that_entry() -> None:
+    assert moved("web", "web", "web") == ((2, 0, 0), "nothing: it has moved")
+
+
+def test_a_service_with_a_pool_of_its_own_has_not_moved_while_it_is_on_the_shared_entry() -> None:
+    assert moved("web", "web", "app") == ((1, 0, 1), "on another entry: 1; redeploy with its DSN")
+
+
+def test_a_service_of_another_database_has_moved_when_it_is_on_the_entry_of_that_database() -> None:
+    assert moved("invoices", "billing") == ((1, 0, 0), "nothing: it has moved")
+
+
+@pytest.mark.parametrize("entry", ["app", "app_session", "web"])
+def test_a_service_of_another_database_has_not_moved_while_it_is_on_entries_of_the_stacks_own(
+    entry: str,
+) -> None:
+    assert moved("invoices", entry) == ((0, 0, 1), "on another entry: 1; redeploy with its DSN")
+
+
+def test_a_service_on_the_session_entry_of_its_database_has_moved() -> None:
+    assert moved("exports", "billing_session") == ((0, 1, 0), "nothing: it has moved")
+
+
+def test_a_service_on_the_session_entry_of_another_database_has_not_moved() -> None:
+    assert moved("exports", "app_session") == ((0, 0, 1), "on another entry: 1; redeploy with its DSN")
+
+
+def test_the_other_lane_is_named_before_another_entry() -> None:
+    assert moved("web", "app_session", "app") == ((0, 1, 1), "on the other lane: 1; redeploy with its DSN")
+
+
+def test_a_direct_service_on_another_entry_is_still_on_the_pooler() -> None:
+    assert moved("cron", "app", "cron") == (
+        (1, 0, 1),
+        "still on the pooler: 2; redeploy with the direct DSN",
+    )
+
+
+def test_a_service_on_another_entry_is_warned_about() -> None:
+    sample = Sample(1, (Client("app", "app", "web", "10.0.0.5", waiting=False, wait=0),), (), frozenset(), {})
+    assert warnings(ENTRIES, sample) == ["web: on another entry: 1; redeploy with its DSN"]
+
+
+def test_scripts_get_the_clients_on_another_entry() -> None:
+    sample = Sample(1, (Client("app", "app", "web", "10.0.0.5", waiting=False, wait=0),), (), frozenset(), {})
+    [web] = [one for one in json.loads(as_json(ENTRIES, sample))["services"] if one["service"] == "web"]
+    assert (web["elsewhere_clients"], web["bypasses"]) == (1, True)
+
+
+def test_a_session_entry_is_the_session_lane_though_no_service_of_its_database_is_declared() -> None:
+    only_billing = settings(
+        database="app",
+        databases={"billing": {"backends": 3}},
+        services={"web": {"user": "app", "route": "transaction", "database": "billing"}},
+    )
+    clients = (Client("app", "app_session", "web", "10.0.0.5", waiting=False, wait=0),)
+    assert [one.way for one in places(only_billing, Sample(1, clients, (), frozenset(), {}))] == ["session"]
