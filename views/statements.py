@@ -35,6 +35,9 @@ _SESSION_LOCKS = frozenset(
         *("pg_advisory_unlock", "pg_advisory_unlock_shared"),  # …_all is what drivers run to reset
     }
 )
+_SESSION_STATE = frozenset({"currval", "lastval", "dblink_connect", "dblink_connect_u"})
+"""They read or leave what a backend keeps; in one transaction the first two are harmless, which no text tells."""
+
 _PER_TRANSACTION = ("TRANSACTION", "TRANSACTION SNAPSHOT")
 _DDL = (
     *("Alter", "Create", "Drop", "Cluster", "Comment", "Define", "Grant", "Index", "RefreshMatView"),
@@ -162,7 +165,7 @@ class _Needs(Visitor):
 
     def visit_FuncCall(self, _: Ancestor, node: ast.FuncCall) -> None:  # noqa: N802
         name = _name(node)
-        if name in _SESSION_LOCKS:
+        if name in _SESSION_LOCKS | _SESSION_STATE:
             self._add(Kind.SESSION, name)
         elif name == "set_config" and node.args and len(node.args) == 3 and not _is_true(node.args[2]):
             given = node.args[0]

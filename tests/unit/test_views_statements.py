@@ -38,6 +38,11 @@ def kinds(text: str) -> list[tuple[str, str]]:
         ("SELECT pg_catalog.pg_advisory_lock($1)", "pg_advisory_lock"),
         ("SELECT 1 WHERE pg_try_advisory_lock_shared(1, 2)", "pg_try_advisory_lock_shared"),
         ("LOAD 'auto_explain'", "LOAD"),
+        ("SELECT lastval()", "lastval"),
+        ("SELECT pg_catalog.currval('orders_id_seq'::regclass)", "currval"),
+        ("INSERT INTO lines (of_order) VALUES (currval($1))", "currval"),
+        ("SELECT dblink_connect('other', $1)", "dblink_connect"),
+        ("SELECT app.dblink_connect_u($1, $2)", "dblink_connect_u"),
     ],
 )
 def test_what_outlives_a_transaction_needs_the_session_lane(text: str, shown: str) -> None:
@@ -60,6 +65,9 @@ def test_what_outlives_a_transaction_needs_the_session_lane(text: str, shown: st
         "DECLARE rows CURSOR FOR SELECT 1",
         "SELECT pg_advisory_xact_lock($1)",
         "NOTIFY orders",
+        "SELECT nextval('orders_id_seq')",
+        "SELECT setval('orders_id_seq', 1)",
+        "SELECT * FROM dblink('dbname=other', 'SELECT 1') AS found (a int)",
         "BEGIN",
         "DEALLOCATE ALL",
         "",
