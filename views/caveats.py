@@ -86,9 +86,7 @@ def _session_lane(settings: Settings, evidence: Evidence) -> Iterator[str]:
     size = settings.databases[own].session_backends if own else settings.session_backends
     key = f"databases.{own}.session_backends" if own else "session_backends"
     held = sum(not one.replication for one in evidence.sessions)
-    if not size:
-        yield f"its database has no session lane; set {key}"
-    elif held > size:
+    if size and held > size:  # a lane that is not there is refused, see refusals.py
         yield (
             f"the session lane has {size} backends, and each of its {held} connections holds one while it is open; "
             f"raise {key} or stay direct"

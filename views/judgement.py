@@ -11,6 +11,7 @@ from components.settings import Lane, Settings
 from views import caveats
 from views.caveats import LONG_SECONDS, SHOWN_FINDINGS, needs
 from views.evidence import Evidence, Session
+from views.refusals import refusals
 from views.statements import Kind
 from views.wording import counted, duration, times
 
@@ -56,9 +57,13 @@ def judge(settings: Settings, evidence: Evidence) -> Verdict:
             Lane.TRANSACTION,
             ("nothing that was seen needs a backend for longer than a transaction",),
         )
-    return Verdict(
-        lane, reasons, tuple(caveats.unknown(evidence)), tuple(caveats.notes(settings, evidence, lane))
-    )
+    notes = [*caveats.notes(settings, evidence, lane), *_refused(settings, evidence.service, lane)]
+    return Verdict(lane, reasons, tuple(caveats.unknown(evidence)), tuple(notes))
+
+
+def _refused(settings: Settings, service: str, lane: Lane) -> Iterator[str]:
+    if lane is not settings.services[service].route:
+        yield from (f"`make up` would refuse this: {line}" for line in refusals(settings, service, lane))
 
 
 def _sessions(evidence: Evidence) -> Iterator[Reason]:

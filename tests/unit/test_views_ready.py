@@ -193,12 +193,92 @@ def test_more_connections_than_the_session_lane_has_backends_are_noted() -> None
     ) in found.notes
 
 
-def test_a_database_without_a_session_lane_is_noted() -> None:
-    used = settings(
-        services={"web": {"user": "web", "database": "billing"}}, databases={"billing": {"backends": 3}}
+# --- what make up would refuse -------------------------------------------------------------------------------
+
+
+def refused(lane: str, **changes: object) -> list[str]:
+    """Notes of the verdict on web that say what `make up` would refuse, when its evidence asks for `lane`."""
+    sessions = (replace(IDLE, findings=(LISTEN,) if lane == "session" else ()),)
+    found = judge(settings(**changes), replace(SEEN, service="web", sessions=sessions))
+    assert found.lane.value == lane
+    return [note for note in found.notes if "make up" in note]
+
+
+def test_a_database_without_a_session_lane_is_said_to_be_refused() -> None:
+    found = refused(
+        "session", services={"web": {"database": "billing"}}, databases={"billing": {"backends": 3}}
     )
-    found = judge(used, replace(SEEN, service="web", sessions=(replace(IDLE, findings=(LISTEN,)),)))
-    assert "its database has no session lane; set databases.billing.session_backends" in found.notes
+    assert found == [
+        "`make up` would refuse this: services.web.route: database billing has no session lane; "
+        "set databases.billing.session_backends, or use direct or transaction"
+    ]
+
+
+ASYNCPG = {"web": {"driver": "asyncpg", "route": "direct"}}
+
+
+def test_a_driver_that_the_transaction_lane_would_not_follow_is_said_to_be_refused() -> None:
+    assert refused("transaction", services=ASYNCPG, settings={"max_prepared_statements": 0}) == [
+        "`make up` would refuse this: services.web.route: asyncpg prepares statements by name, which transaction "
+        "cannot give while settings.max_prepared_statements is 0; remove that setting, or use session or direct"
+    ]
+
+
+def test_a_driver_that_the_transaction_lane_follows_is_not_said_to_be_refused() -> None:
+    assert refused("transaction", services=ASYNCPG) == []
+
+
+BILLING = {
+    "web": {"database": "billing", "route": "direct"},
+    "invoices": {"database": "billing", "route": "transaction"},
+}
+
+
+def test_entries_with_no_room_for_one_user_more_are_said_to_be_refused() -> None:
+    assert refused("transaction", services=BILLING, databases={"billing": {"backends": 1}}) == [
+        "`make up` would refuse this: databases.billing.backends: 1 is less than one for each of the 2 users on its "
+        "transaction lane; raise it to 2"
+    ]
+
+
+def test_entries_with_room_for_one_user_more_are_not_said_to_be_refused() -> None:
+    assert refused("transaction", services=BILLING, databases={"billing": {"backends": 2}}) == []
+
+
+def test_a_lane_that_it_is_on_already_is_not_said_to_be_refused() -> None:
+    services = {"web": {"route": "transaction"}}
+    assert refused("transaction", services=services, max_connections=20, max_backends=24) == []
+
+
+def test_a_strict_budget_with_no_room_for_direct_connections_is_said_to_be_refused() -> None:
+    used = settings(
+        services={"web": {"route": "transaction", "direct_connections": 50}},
+        budget="strict",
+        max_connections=100,
+    )
+    found = judge(used, replace(SEEN, service="web", sessions=(replace(IDLE, replication=True),)))
+    assert (found.lane.value, found.notes) == (
+        "direct",
+        (
+            "`make up` would refuse this: budget: strict, and declared connections cross max_connections by 7 "
+            "(107 of 100); the largest step down is services.web.route: transaction (-50)",
+        ),
+    )
+
+
+def test_what_would_be_refused_is_printed_before_the_line_to_change() -> None:
+    used = settings(
+        database="app",
+        services={"grafana": {"user": "grafana_ro", "driver": "asyncpg"}},
+        settings={"max_prepared_statements": 0},
+    )
+    assert (
+        "\n\nNote:\n"
+        "  `make up` would refuse this: services.grafana.route: asyncpg prepares\n"
+        "    statements by name, which transaction cannot give while\n"
+        "    settings.max_prepared_statements is 0; remove that setting, or use session\n"
+        "    or direct\n\nChange:\n"
+    ) in ready.as_text(report(used=used))
 
 
 def test_the_backends_that_would_do_are_twice_the_average_or_the_most_seen() -> None:
