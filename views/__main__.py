@@ -44,6 +44,8 @@ def _answer(given: argparse.Namespace) -> int:
         raise AskedWronglyError("STACK: is empty; name a stack, like STACK=prod, or leave it out for dev")
     if given.command == "ready" and not given.service:
         raise AskedWronglyError("SERVICE: is empty; name a service, like SERVICE=grafana")
+    if given.command == "cutover" and given.watch and given.json:
+        raise AskedWronglyError("WATCH=1 and JSON=1 do not go together; call JSON=1 again and again")
     stack = Stack(given.stack)
     if not stack.config_file.exists():
         raise AskedWronglyError(
@@ -81,7 +83,7 @@ def _cutover(given: argparse.Namespace, settings: Settings) -> int:
         return (cutover.as_json if given.json else cutover.as_text)(settings, taken)
 
     if given.watch:
-        live.follow(lambda: Text(text(), no_wrap=given.json), Console(highlight=False))
+        live.follow(lambda: Text(text()), Console(highlight=False))
     print(text())
     return ANSWERED
 

@@ -188,6 +188,13 @@ def test_cutover_warns_of_a_superuser_and_shows_the_roles_that_would_do(running:
     assert "  CREATE ROLE worker LOGIN;  -- then \\password worker\n" in said
 
 
+def test_cutover_again_and_again_for_scripts_is_asked_wrongly(running: Running) -> None:
+    assert running.refused("cutover", watch="1", json="1") == [
+        "error: WATCH=1 and JSON=1 do not go together; call JSON=1 again and again",
+        "Error 2",
+    ]
+
+
 # --- watch ---------------------------------------------------------------------------------------------------
 
 
@@ -212,12 +219,19 @@ def test_watch_once_fits_80_columns(running: Running) -> None:
     )
 
 
-def test_watch_is_drawn_again_on_a_terminal_until_ctrl_c(running: Running) -> None:
+@pytest.mark.parametrize(
+    ("asked", "first"),
+    [(["watch"], b"stack test-views "), (["cutover", "--watch"], b"SERVICE   LANE ")],
+    ids=["watch", "cutover --watch"],
+)
+def test_a_view_is_drawn_again_on_a_terminal_until_ctrl_c(
+    running: Running, asked: list[str], first: bytes
+) -> None:
     """Through a terminal of 80 columns, as a user has it."""
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (40, 80))
     process = subprocess.Popen(
-        [".venv/bin/python", "-m", "views", "watch", "--stack", STACK],
+        [".venv/bin/python", "-m", "views", *asked, "--stack", STACK],
         cwd=running.checkout.folder,
         env=running.checkout.environment(STACK) | {"TERM": "xterm"},
         stdin=terminal,
@@ -228,7 +242,7 @@ def test_watch_is_drawn_again_on_a_terminal_until_ctrl_c(running: Running) -> No
     os.close(terminal)
     seen = b""
     try:
-        while seen.count(b"stack test-views ") < 2:  # the test's own timeout bounds it
+        while seen.count(first) < 2:  # the test's own timeout bounds it
             seen += os.read(main, 65536)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
