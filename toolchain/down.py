@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolchain import dev_stack, engine, leftovers, passphrase, pooler_console, prepare
+from toolchain import dev_stack, engine, env_file, leftovers, passphrase, pooler_console, prepare
 from toolchain.problem import Problem
 from toolchain.stack import Stack, resources
 from toolchain.steps import say
@@ -29,10 +29,14 @@ def down(name: str, *, force: bool) -> None:
         if stack.config_file.exists():
             stack.config_file.unlink()
             removed.append(stack.config_file.name)
-    if not removed:
+    written = env_file.remove(stack)
+    if not removed and not written:
         say(f"stack {name}: nothing to remove")
         return
-    say(f"stack {name}: removed {', '.join(removed)}")
+    if removed:
+        say(f"stack {name}: removed {', '.join(removed)}")
+    if written:
+        say(f"stack {name}: removed {', '.join(written)}, written by `make env`")
     kept = "images and the cache stay (`make clean-cache` removes them)"
     started = engine.own_engine().pid()
     say(

@@ -34,6 +34,28 @@ def write(stack: Stack, service: str, folder: Path = PROJECT) -> Path:
     return path
 
 
+def remove(stack: Stack) -> list[str]:
+    """Removes what `write` has made for the stack; returns the names. A file that holds something else stays."""
+    prefix = f".env.{stack.name}."
+    # Names of stacks and services may have dots: .env.prod.eu.web is a file of prod.eu where there is that stack.
+    others = {
+        file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in stack.folder.glob("Pulumi.*.yaml")
+    }
+    longer = tuple(f".env.{other}." for other in others if other.startswith(f"{stack.name}."))
+    found = [
+        path
+        for path in sorted(stack.folder.iterdir())
+        if path.name.startswith(prefix) and not path.name.startswith(longer) and _is_ours(path)
+    ]
+    for path in found:
+        path.unlink()
+    return [path.name for path in found]
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and path.read_bytes().startswith(f"{VARIABLE}='".encode())
+
+
 def dsn(outputs: Mapping[str, Any], stack: str, service: str) -> str:
     """The DSN of the service's route; an unknown service is refused with the ones there are."""
     if found := outputs.get(f"{service}{SUFFIX}"):

@@ -297,7 +297,6 @@ def test_make_env_with_a_service_writes_the_dsn_of_its_route_to_a_private_file(r
     rolled_back.checkout.make("env", service="grafana")
     written = rolled_back.checkout.folder / ".env.dev.grafana"
     text, mode = written.read_text(), stat.S_IMODE(written.stat().st_mode)
-    written.unlink()  # `make down` removes what `make up` made, and nothing else
     assert (text, mode) == (f"DATABASE_URL='{rolled_back.checkout.outputs()['grafana_dsn']}'\n", 0o600)
 
 
@@ -541,6 +540,7 @@ def down(up: Up) -> Iterator[Down]:
             "--entrypoint=sleep", image.database_image(), "600",
         )  # fmt: skip
         before = labelled(BYSTANDER)
+        up.checkout.make("env", service="grafana")
         yield Down(up, up.checkout.make("down"), before)
     finally:
         remove_bystander()
@@ -565,6 +565,10 @@ def test_make_down_says_what_it_removed(down: Down) -> None:
         "\nstack dev: removed stack dev, container pgbouncer-dev-db, volume pgbouncer-dev-data, "
         "network pgbouncer-dev, Pulumi.dev.yaml\n"
     ) in down.said
+
+
+def test_make_down_says_that_it_removed_the_env_file_of_a_service(down: Down) -> None:
+    assert "\nstack dev: removed .env.dev.grafana, written by `make env`\n" in down.said
 
 
 def test_make_down_leaves_the_checkout_as_make_up_had_found_it(down: Down) -> None:

@@ -85,6 +85,48 @@ def test_an_unknown_service_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+# --- removed with its stack ----------------------------------------------------------------------------------
+
+
+def left(folder: Path, *files: str) -> list[str]:
+    """The files that are left of these, all written by `make env`, once those of stack prod are removed."""
+    for name in files:
+        (folder / name).write_text("DATABASE_URL='postgresql://db/app'\n")
+    env_file.remove(Known("prod", folder=folder))
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_was_written_for_a_stack_is_removed(tmp_path: Path) -> None:
+    assert left(tmp_path, ".env.prod.grafana", ".env.prod.eu.worker") == []
+
+
+def test_what_was_removed_is_named(tmp_path: Path) -> None:
+    env_file.write(Known("prod"), "worker", tmp_path)
+    env_file.write(Known("prod"), "grafana", tmp_path)
+    removed = env_file.remove(Known("prod", folder=tmp_path))
+    assert removed == [".env.prod.grafana", ".env.prod.worker"]
+
+
+def test_files_of_another_stack_stay(tmp_path: Path) -> None:
+    assert left(tmp_path, ".env.dev.grafana", ".env.prod2.grafana") == [
+        ".env.dev.grafana",
+        ".env.prod2.grafana",
+    ]
+
+
+def test_files_of_a_stack_whose_name_goes_on_after_a_dot_stay(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.eu.yaml").touch()
+    assert left(tmp_path, ".env.prod.eu.web", ".env.prod.web") == [".env.prod.eu.web", "Pulumi.prod.eu.yaml"]
+
+
+def test_an_env_file_that_somebody_else_wrote_stays(tmp_path: Path) -> None:
+    (tmp_path / ".env.prod.local").write_text("COLOR=blue\n")
+    assert left(tmp_path) == [".env.prod.local"]
+
+
+# --- every dialect -------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("driver", Driver)
 def test_sh_reads_the_dsn_of_every_dialect_as_it_was_written(driver: Driver, tmp_path: Path) -> None:
     written = dsn(
