@@ -1,4 +1,4 @@
-"""`make env SERVICE=…`: the file is private, and a shell reads from it what was put in."""
+"""`make env SERVICE=…`: the file is private, and sh and python-dotenv read from it what was put in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dotenv import dotenv_values
 
 from components.drivers import Driver
 from components.dsn import dsn
@@ -127,9 +128,9 @@ def test_an_env_file_that_somebody_else_wrote_stays(tmp_path: Path) -> None:
 # --- every dialect -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("driver", Driver)
-def test_sh_reads_the_dsn_of_every_dialect_as_it_was_written(driver: Driver, tmp_path: Path) -> None:
-    written = dsn(
+def of_dialect(driver: Driver) -> str:
+    """A DSN whose password has what a URI encodes and a keyword string keeps."""
+    return dsn(
         user="web",
         password='a;#%&="`é',
         host="pgbouncer",
@@ -139,15 +140,28 @@ def test_sh_reads_the_dsn_of_every_dialect_as_it_was_written(driver: Driver, tmp
         driver=driver,
         lane=Lane.TRANSACTION,
     )
+
+
+@pytest.mark.parametrize("driver", Driver)
+def test_sh_reads_the_dsn_of_every_dialect_as_it_was_written(driver: Driver, tmp_path: Path) -> None:
     path = tmp_path / "env"
-    path.write_text(env_file.line(written))
+    path.write_text(env_file.line(of_dialect(driver)))
     read = subprocess.run(
         ["sh", "-c", '. "$1"; printf %s "$DATABASE_URL"', "sh", path],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert read.stdout == written
+    assert read.stdout == of_dialect(driver)
+
+
+@pytest.mark.parametrize("driver", Driver)
+def test_python_dotenv_reads_the_dsn_of_every_dialect_as_it_was_written(
+    driver: Driver, tmp_path: Path
+) -> None:
+    path = tmp_path / "env"
+    path.write_text(env_file.line(of_dialect(driver)))
+    assert dotenv_values(path)["DATABASE_URL"] == of_dialect(driver)
 
 
 @pytest.mark.parametrize("password", ["it's", "back\\slash", "${HOME}"])
