@@ -95,6 +95,11 @@ class Stack:
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name]
 
 
+def option(name: str) -> str:
+    """What a `make` command needs, after its target, to mean this stack."""
+    return "" if name == "dev" else f" STACK={name}"
+
+
 def resources(state: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     deployment = (state or {}).get("deployment") or {}
     return list(deployment.get("resources") or [])
