@@ -77,6 +77,7 @@ test: ## every test
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-integration
 	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory test-drivers
 
 test-unit: ## pure code and mocks, seconds
 	$(TOOLCHAIN) python
