@@ -20,18 +20,22 @@ from components.settings import Lane, Settings
 _SQL = Path(__file__).parent.parent / "sql"
 _SCRIPTS = Path(__file__).parent / "scripts"
 
-_AGAIN = "the jobs put it back: pulumi up --replace '**-userlist' --replace '**-write' --replace '**-reload'"
+_AGAIN = (
+    "the jobs put it back: "
+    "pulumi up --replace '**-userlist' --replace '**-write' --replace '**-reload' --replace '**-verify'"
+)
 _REFRESH = "pulumi up --refresh puts back what the plugins see; for the rest see docs/verify.md"
 
 CHECKS: dict[str, str] = {
     "version": "name an image with 1.26.1 or later in `image`, and run the update again",
     "files": _AGAIN,
-    "settings": 'make console CMD="RELOAD" undoes a SET; where the files differ too, ' + _AGAIN,
-    "databases": 'make console CMD="RELOAD"; where the files differ too, ' + _AGAIN,
-    "users": 'make console CMD="RELOAD"; where the files differ too, ' + _AGAIN,
+    "settings": 'make console STACK=… CMD="RELOAD" undoes a SET; where the files differ too, ' + _AGAIN,
+    "databases": 'make console STACK=… CMD="RELOAD"; where the files differ too, ' + _AGAIN,
+    "users": 'make console STACK=… CMD="RELOAD"; where the files differ too, ' + _AGAIN,
     "restart-only": "only a new process takes it: pulumi up --replace '**-pooler'",
     "alias": "docker network connect, or pulumi up --replace '**-pooler'",
-    "backends": "see `make cutover` and SHOW SERVERS for whose they are; the checks above say if a size was changed",
+    "backends": "see `make cutover STACK=…` and SHOW SERVERS for whose they are; "
+    "the checks above say if a size was changed",
     "function": _REFRESH,
     "grants": _REFRESH,
     "roles": _REFRESH,

@@ -116,7 +116,8 @@ def drift_report(stack: str, said: str) -> str:
     """Text of the issue; what the check said is shown as it is, cut at a line where it is too long."""
     head = (
         f"What runs is not what stack {code(stack)} declares. `make drift STACK={stack}` shows it again, "
-        "`make up` puts it back. This text is renewed every night; the issue is closed when the drift is gone.\n\n"
+        "docs/runbook.md (*Changed by hand*) and docs/verify.md say how to put it back. "
+        "This text is renewed every night; the issue is closed when the drift is gone.\n\n"
     )
     room = LIMIT - len(head) - 200
     cut = said if len(said) <= room else said[:room].rpartition("\n")[0] + "\n… the rest is in the job's log"

@@ -6,7 +6,7 @@ from typing import Any
 
 from toolchain import dev_stack, engine, env_file, leftovers, passphrase, pooler_console, prepare
 from toolchain.problem import Problem
-from toolchain.stack import Stack, resources
+from toolchain.stack import Stack, option, resources
 from toolchain.steps import say
 
 SHOWN_CLIENTS = 20
@@ -56,7 +56,8 @@ def _destroy(stack: Stack, state: dict[str, Any], *, force: bool) -> list[str]:
     options = ["--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress"]
     if resources(state) and stack.show("destroy", *options):
         raise Problem(
-            f"stack {stack.name} could not be destroyed; correct what is named above and run `make down` again"
+            f"stack {stack.name} could not be destroyed; correct what is named above "
+            f"and run `make down{option(stack.name)}` again"
         )
     if stack.name != dev_stack.NAME:
         return ["its resources"] if resources(state) else []

@@ -14,6 +14,7 @@ from types import FrameType
 from toolchain import pooler_console
 from toolchain.problem import Problem
 from toolchain.processes import attempt
+from toolchain.stack import option
 from toolchain.steps import say
 
 POLL_SECONDS = 0.2
@@ -67,12 +68,11 @@ def maintain(stack: str, command: str, times: Times) -> None:
         raise Problem(
             f"stack {stack} has no running pooler on this engine; without one there is nobody to hold back"
         )
-    option = "" if stack == "dev" else f" STACK={stack}"
-    say(f"if this is killed in between, `make db-maintenance{option} CMD=true` lets the clients go on")
+    say(f"if this is killed in between, `make db-maintenance{option(stack)} CMD=true` lets the clients go on")
     with _interruptible(), _without_wait_timeout(entries):
         began = time.monotonic()
         try:
-            _pause(entries, times)
+            _pause(stack, entries, times)
             say(f"paused {', '.join(sorted({entry.name for entry in entries}))}; running: {command}")
             status = subprocess.run(command, shell=True, check=False).returncode  # noqa: S602 it is the user's own
             ready = _wait_for_database(entries, times.ready)
@@ -109,7 +109,7 @@ def accepts(said: str) -> bool:
     return not any(word in said for word in NOT_READY)
 
 
-def _pause(entries: list[Entry], times: Times) -> None:
+def _pause(stack: str, entries: list[Entry], times: Times) -> None:
     for entry in in_order(entries):
         if entry.pool_mode == "session":
             _end_sessions(entry, times.grace)
@@ -118,7 +118,7 @@ def _pause(entries: list[Entry], times: Times) -> None:
         if ended.returncode == 124:
             raise Problem(
                 f"a transaction on {entry.name} did not end within {times.pause:.0f} s; nothing was run, clients "
-                'go on. See who it is: make console CMD="SHOW SERVERS"'
+                f'go on. See who it is: make console{option(stack)} CMD="SHOW SERVERS"'
             )
         if ended.returncode and "already" not in ended.stderr:
             raise Problem(

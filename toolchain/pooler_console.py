@@ -13,6 +13,7 @@ from toolchain import engine
 from toolchain.dev_database import STACK_LABEL
 from toolchain.problem import Problem
 from toolchain.processes import attempt
+from toolchain.stack import option
 
 SLOT_FILE = "/tmp/slot"  # noqa: S108 in the container; the pooler notes its socket folder there
 # The name of the socket ends with the port.
@@ -75,7 +76,9 @@ def open_console(stack: str, command: str | None) -> int:
             f"stack {stack} has no running pooler on this engine; run `make up STACK={stack}`, or see `docker ps -a`"
         )
     if command is None and not sys.stdin.isatty():
-        raise Problem('the console needs a terminal; for one command run `make console CMD="SHOW POOLS"`')
+        raise Problem(
+            f'the console needs a terminal; for one command run `make console{option(stack)} CMD="SHOW POOLS"`'
+        )
     terminal = ["-it"] if command is None else []
     wanted = ["-c", command] if command else []
     words = [

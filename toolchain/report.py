@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toolchain.stack import option
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned columns, two spaces apart."""
@@ -24,15 +26,15 @@ def services(outputs: Mapping[str, Any]) -> str:
 
 def next_steps(stack: str, config_file: str, passphrase: str | None, service: str) -> str:
     """The commands that a newcomer needs now; `service` is one that the stack has."""
-    option = "" if stack == "dev" else f" STACK={stack}"
+    given = option(stack)
     rows = [
-        (f"in {config_file}: route: direct → transaction, then `make up{option}`", "cut a service over"),
-        (f"in {config_file}: route: transaction → direct, then `make up{option}`", "roll it back"),
-        (f"make preview{option}", "show what an update would change"),
-        (f'make console{option} CMD="SHOW POOLS"', "look at the pools (without CMD: the admin console)"),
-        (f'eval "$(make -s env{option})"', f"use plain `pulumi … --stack {stack}` in this shell"),
+        (f"in {config_file}: route: direct → transaction, then `make up{given}`", "cut a service over"),
+        (f"in {config_file}: route: transaction → direct, then `make up{given}`", "roll it back"),
+        (f"make preview{given}", "show what an update would change"),
+        (f'make console{given} CMD="SHOW POOLS"', "look at the pools (without CMD: the admin console)"),
+        (f'eval "$(make -s env{given})"', f"use plain `pulumi … --stack {stack}` in this shell"),
         (f"pulumi stack output --show-secrets --stack {stack} {service}_dsn", "one DSN with its password"),
-        (f"make down{option}", "remove the stack" + (" with its database" if stack == "dev" else "")),
+        (f"make down{given}", "remove the stack" + (" with its database" if stack == "dev" else "")),
     ]
     lines = ["Next:", *(f"  {line}" for line in table(("", ""), rows).splitlines()[1:])]
     if passphrase:

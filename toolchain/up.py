@@ -5,7 +5,7 @@ from __future__ import annotations
 from toolchain import dev_stack, engine, image, leftovers, own_stack, passphrase, prepare, report
 from toolchain.paths import PROJECT
 from toolchain.problem import Problem
-from toolchain.stack import Stack, verification_table
+from toolchain.stack import Stack, option, verification_table
 from toolchain.steps import say
 
 PACK = PROJECT / "policy"
@@ -23,7 +23,7 @@ def up(name: str) -> None:
     options = ["--yes", "--suppress-outputs", "--suppress-progress", *dry_run]
     if stack.show("up", *options, *(f"--replace={urn}" for urn in again)):
         raise Problem(
-            f"the update of stack {name} failed; correct what is named above and run `make up` again"
+            f"the update of stack {name} failed; correct what is named above and run `make up{option(name)}` again"
         )
     outputs = stack.outputs()
     print(f"\n{verification_table(stack.state())}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from toolchain.stack import option
 from views.pools import Look, Pooler
 
 CALM, BUSY, FULL = "calm", "busy", "full"
@@ -22,8 +23,9 @@ def alarms(look: Look) -> list[str]:
     """What must be seen first, the worst first; none when all is well."""
     found = []
     if not look.poolers:
-        option = "" if look.stack == "dev" else f" STACK={look.stack}"
-        found.append(f"no pooler of stack {look.stack} runs: see `docker ps -a`, or run `make up{option}`")
+        found.append(
+            f"no pooler of stack {look.stack} runs: see `docker ps -a`, or run `make up{option(look.stack)}`"
+        )
     if look.trouble:
         found.append(look.trouble)
     found += [

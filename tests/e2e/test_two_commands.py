@@ -383,7 +383,7 @@ def test_a_missing_key_is_named(own: Own) -> None:
     assert complaint_about(own, database=None) == [
         "error: validating stack config: Stack 'test-two-commands' is missing configuration value 'database'",
         "error: the update of stack test-two-commands failed; "
-        "correct what is named above and run `make up` again",
+        "correct what is named above and run `make up STACK=test-two-commands` again",
     ]
 
 

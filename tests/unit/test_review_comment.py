@@ -55,7 +55,8 @@ def test_other_line_breaks_are_the_same_text() -> None:
 
 def test_the_drift_report_shows_what_the_check_said_as_it_is() -> None:
     assert drift_report("prod", "role x: gone\n``` @team\n") == (
-        "What runs is not what stack `prod` declares. `make drift STACK=prod` shows it again, `make up` puts it back. "
+        "What runs is not what stack `prod` declares. `make drift STACK=prod` shows it again, "
+        "docs/runbook.md (*Changed by hand*) and docs/verify.md say how to put it back. "
         "This text is renewed every night; the issue is closed when the drift is gone.\n\n"
         "````\nrole x: gone\n``` @team\n````\n"
     )
