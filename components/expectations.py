@@ -26,8 +26,11 @@ _AGAIN = (
 )
 _REFRESH = "pulumi up --refresh puts back what the plugins see; for the rest see docs/verify.md"
 
+OLDEST = ".".join(map(str, FLOOR))
+"""The version that the pooler has at least, as text."""
+
 CHECKS: dict[str, str] = {
-    "version": "name an image with 1.26.1 or later in `image`, and run the update again",
+    "version": f"name an image with {OLDEST} or later in `image`, and run the update again",
     "files": _AGAIN,
     "settings": 'make console STACK=… CMD="RELOAD" undoes a SET; where the files differ too, ' + _AGAIN,
     "databases": 'make console STACK=… CMD="RELOAD"; where the files differ too, ' + _AGAIN,
@@ -175,7 +178,7 @@ def digest_of(text: str) -> str:
 def _facts(settings: Settings, userlist_hash: str) -> Iterator[tuple[str, str, str]]:
     """(check, subject, value)."""
     names = settings.names
-    yield "version", "PgBouncer", f"at least {'.'.join(map(str, FLOOR))}"
+    yield "version", "PgBouncer", f"at least {OLDEST}"
     yield "files", "pgbouncer.ini", digest_of(ini.render_ini(settings))
     yield "files", "pg_hba.conf", digest_of(ini.render_hba(settings))
     yield "files", "userlist.txt", userlist_hash

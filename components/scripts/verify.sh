@@ -87,8 +87,12 @@ wait "$scratch" || :
 cat /staged/declared >>declared
 
 console_facts "$live" 0 >found
-awk 'NR == 2 { print $2 }' version | awk -F. -v OFS='\t' '{
-    print "version", "PgBouncer", ($1 > 1 || $1 == 1 && ($2 > 26 || $2 == 26 && $3 + 0 >= 1)) ? "at least 1.26.1" : $0 }' >>found
+floor=$(awk -F'\t' '$1 == "fact" && $2 == "version" { print $4 }' declared)
+awk 'NR == 2 { print $2 }' version | awk -F. -v OFS='\t' -v floor="${floor##* }" '{
+    split(floor, least, ".")
+    first = 3
+    for (i = 3; i >= 1; i--) if ($i + 0 != least[i] + 0) first = i
+    print "version", "PgBouncer", ($first + 0 >= least[first] + 0) ? "at least " floor : $0 }' >>found
 for file in pgbouncer.ini pg_hba.conf userlist.txt; do
     [ -r "/config/live/$file" ] || continue
     printf 'files\t%s\t%s\n' "$file" "$(sha256sum <"/config/live/$file" | cut -c1-16)" >>found

@@ -438,6 +438,15 @@ def test_an_alias_that_leads_elsewhere_is_caught_by_its_check_alone(
     assert found == {"alias: verified": ("leads to the pooler", "leads elsewhere")}
 
 
+def test_the_floor_is_the_declared_one(
+    bouncer: Bouncer, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.expectations.OLDEST", "1.999.0")
+    found = misses(bouncer.verify(process))
+    version = process.console("SHOW VERSION")[0]["version"].split()[1]
+    assert found == {"version: PgBouncer": ("at least 1.999.0", version)}
+
+
 def test_a_real_pgbouncer_below_the_floor_is_caught(bouncer: Bouncer, process: Process) -> None:
     old = bouncer.start_other(old_pgbouncer.binary(), slot=2)
     wait_until(lambda: "process up" in old.log, 30)
