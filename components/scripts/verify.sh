@@ -15,9 +15,14 @@ LOGIN_SECONDS=10
 AT_ONCE=4
 
 cannot() { # cannot REASON: nothing is wrong with the deployment for all that is known
+    settled=1
     echo "cannot be judged: $*" >&2
     exit 2
 }
+
+# set -e ends with 1 as well, which means a miss
+settled=''
+trap '[ "$settled" ] || cannot "a command failed before the comparison"' EXIT
 
 # /tmp is in memory. libpq refuses a password file that its group may read, and /staged belongs to root.
 mkdir -p /tmp/verify
@@ -216,4 +221,5 @@ for number in $(seq 1 "$running"); do cat "/tmp/verify/login.$number.facts"; don
 
 # --- the table
 
+settled=1
 awk -F'\t' -f /staged/verify_table.awk declared found
