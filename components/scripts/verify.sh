@@ -162,30 +162,44 @@ session() { # session USER HOST PORT DATABASE PSQL_OPTION …
 
 hold() { # hold USER HOST PORT DATABASE: takes the backend that the other session has just had, until that one is done
     until [ -e "$STEP.first" ] || [ -e "$STEP.over" ]; do sleep 0.05; done
+    [ ! -e "$STEP.over" ] || return 0
     session "$@" -c BEGIN -c 'SELECT 1' -c '\! touch "$STEP.held"; until [ -e "$STEP.done" ] || [ -e "$STEP.over" ]; do sleep 0.05; done' \
         -c ROLLBACK >/dev/null 2>&1 || :
     touch "$STEP.over"
+}
+
+alone_in() { # alone_in POOL: keeps other visits out of it; gives up after as long as a login may take
+    waited=0
+    until mkdir "$1" 2>/dev/null; do
+        waited=$((waited + 1))
+        [ "$waited" -lt $((LOGIN_SECONDS * 20)) ] || return 1
+        sleep 0.05
+    done
 }
 
 visit() { # visit SERVICE USER HOST PORT DATABASE BACKENDS READ_ONLY -> facts
     name=$1 backends=$6 read_only=$7
     set -- "$2" "$3" "$4" "$5"
     refusal='' attempt=0 pids=0 times=0
+    # Pools are per user and entry: several visits that hold a backend each could have taken all of one, and none would go on.
+    pool=/tmp/verify/pool.$(printf '%s\n' "$1" "$4" | sha256sum | cut -c1-16)
+    if [ "$backends" -gt 1 ] && alone_in "$pool"; then alone=1; else alone=''; fi
     # While others work on the lane, both sessions may miss each other's backend: up to three times.
     while [ "$attempt" -lt 3 ] && [ "$pids" -lt "$backends" ]; do
         attempt=$((attempt + 1))
         rm -f "$STEP.first" "$STEP.held" "$STEP.done" "$STEP.over"
-        if [ "$backends" -gt 1 ]; then hold "$@" & else touch "$STEP.held"; fi
+        if [ "$alone" ]; then hold "$@" & else touch "$STEP.held"; fi
         status=0
         session "$@" -v "service=$name" -v "read_only=$read_only" -v "knows_named=$knows_named" \
             -f /staged/verify_login.sql >"$STEP.out" 2>"$STEP.error" || status=$?
         touch "$STEP.over"
         wait
-        grep -q "^logins$tab" "$STEP.out" || refusal=$(why "$status")
+        grep -q "^logins$tab" "$STEP.out" || refusal=$(why "$status" "$(said "$STEP.error")")
         times=$(grep -c "^pid$tab" "$STEP.out") || :
         pids=$(awk -F'\t' '$1 == "pid" && !seen[$2]++ { n++ } END { print n + 0 }' "$STEP.out")
         [ -z "$refusal" ] && [ "$times" -eq 6 ] || break
     done
+    [ -z "$alone" ] || rmdir "$pool"
     if [ -n "$refusal" ]; then
         printf 'logins\t%s\t%s\n' "$name" "$refusal"
         result='not judged: no login'
@@ -196,15 +210,15 @@ visit() { # visit SERVICE USER HOST PORT DATABASE BACKENDS READ_ONLY -> facts
         16,*,1) result='six times on one backend only' ;;
         16,1,*) result='not judged: six times, but the lane gave it one backend only' ;;
         16,*) result='six times on two backends' ;;
-        *) result="$times times of six: $(said "$STEP.error")" ;;
+        *) result=$(why "$status" "$times times of six: $(said "$STEP.error")") ;;
         esac
     fi
     printf 'prepared\t%s\t%s\n' "$name" "$result"
 }
 
-why() { # why EXIT_STATUS: a login that failed
+why() { # why EXIT_STATUS WORDS: a session that failed
     [ "$1" -ne 124 ] || { echo "not judged: no backend became free within $LOGIN_SECONDS s" && return; }
-    judged "$(said "$STEP.error")"
+    judged "$2"
 }
 
 running=0

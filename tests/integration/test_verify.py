@@ -32,9 +32,20 @@ def configured(server: Server, **values: object) -> Settings:
         "held": {"user": "verify_held", "route": "session"},
         "reader": {"user": "verify_reader", "route": "direct", "read_only": True},
         "unknown": {"user": "verify_unknown", "route": "transaction"},
+        # one pool, of two backends, between them
+        "first": {"user": "verify_crowd", "route": "transaction"},
+        "second": {"user": "verify_crowd", "route": "transaction"},
+        "third": {"user": "verify_crowd", "route": "transaction"},
     }
-    users = ("verify_seen", "verify_shared", "verify_held", "verify_reader")
-    given = {"name": "verified", "alias": "verified", "passwords": dict.fromkeys(users, PASSWORD), **values}
+    users = ("verify_seen", "verify_shared", "verify_held", "verify_reader", "verify_crowd")
+    given = {
+        "name": "verified",
+        "alias": "verified",
+        # leaves 7 of max_backends for the three users of the shared entry: 2 each
+        "session_backends": 11,
+        "passwords": dict.fromkeys(users, PASSWORD),
+        **values,
+    }
     return server.settings(services, **given)
 
 
@@ -97,6 +108,41 @@ def test_the_secrets_are_gone_from_the_ended_job(clean: Ended) -> None:
         assert found is not None
         assert (found["size"], PASSWORD.encode() in b"".join(stream)) == (0, False)
     assert not clean.holds("/tmp/verify")
+
+
+def test_services_that_share_a_pool_of_two_backends_do_not_stop_each_other(clean: Ended) -> None:
+    open_or_missed = r"^(?:MISS|not judged) +(?:logins|prepared): (?:first|second|third).*$"
+    assert re.findall(open_or_missed, clean.log, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize(
+    ("in_transactions", "said"),
+    [
+        (1, ["prepared: first: no backend became free within 10 s"]),
+        (2, ["logins: first: no backend became free within 10 s", "prepared: first: no login"]),
+    ],
+)
+def test_a_lane_whose_backends_stay_in_transactions_is_not_judged(
+    bouncer: Bouncer, process: Process, in_transactions: int, said: list[str]
+) -> None:
+    services = bouncer.settings.services
+    alone = {name: body for name, body in services.items() if name not in ("second", "third")}
+    at = bouncer.settings.model_copy(update={"alias": process.address, "services": alone})
+    with ExitStack() as held:
+        for _ in range(in_transactions):
+            client = held.enter_context(psycopg.connect(lanes(at, "first", PASSWORD)[Lane.TRANSACTION]))
+            client.execute("SELECT 1")
+        ended = bouncer.verify(process, at.model_copy(update={"alias": "verified"}))
+    assert misses(ended) == {}
+    assert re.findall(r"^not judged  (.+: first: .+)$", ended.log, re.MULTILINE) == said
+
+
+def test_a_command_that_fails_before_the_comparison_is_no_miss(bouncer: Bouncer, process: Process) -> None:
+    ended = bouncer.verify(process, left_out="declared")
+    assert (ended.exit_code, ended.log.splitlines()[-1]) == (
+        2,
+        "cannot be judged: a command failed before the comparison",
+    )
 
 
 def test_a_pooler_that_has_gone_cannot_be_judged(bouncer: Bouncer, process: Process) -> None:
