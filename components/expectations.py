@@ -57,7 +57,7 @@ POOLER = "pooler"
 """Stands for the address of the verified container where a login goes through it."""
 
 NOBODY = "pgbouncer_stack_nobody"
-"""A role name that no lookup may answer for."""
+"""Beginning of a role name that no lookup may answer for; the script adds what is new each time."""
 
 _NOT_SET = "-"
 """An empty field would be lost between two tabs."""

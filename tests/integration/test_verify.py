@@ -169,6 +169,10 @@ def test_a_database_that_refuses_the_admin_cannot_be_judged(bouncer: Bouncer, pr
 # --- faults in the catalogs
 
 LOOKUP = "verified.user_lookup(text)"
+ANYBODY = (
+    "SELECT i_username, 'md5' || pg_catalog.md5(i_username) "
+    "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = i_username) UNION ALL "
+)
 CATALOG_FAULTS = {
     "body of the function": (
         "DO $$ BEGIN EXECUTE replace(pg_get_functiondef('verified.user_lookup(text)'::regprocedure), "
@@ -257,6 +261,12 @@ CATALOG_FAULTS = {
         "ALTER ROLE verified_services LOGIN",
         "ALTER ROLE verified_services NOLOGIN",
         ["roles: verified_services"],
+    ),
+    "a function that answers for anybody": (
+        f"DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('{LOOKUP}'::regprocedure), "
+        f"'SELECT r.rolname::', $${ANYBODY}$$ || 'SELECT r.rolname::'); END $do$",
+        f"DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('{LOOKUP}'::regprocedure), $${ANYBODY}$$, ''); END $do$",
+        [f"function: {FUNCTION} body", "refusals: a role that no service names"],
     ),
     "a stranger among the services": (
         "CREATE ROLE verify_stranger; GRANT verified_services TO verify_stranger",
@@ -396,6 +406,31 @@ def test_a_setting_changed_at_the_console_is_caught_by_the_settings_alone(
     finally:
         process.run(CONSOLE.format(port=process.port, command="RELOAD"))
     assert misses(ended) == {"settings: query_wait_timeout": ("20", "7")}
+
+
+def test_a_limit_of_a_user_in_the_process_is_caught_by_the_users_alone(
+    bouncer: Bouncer, process: Process
+) -> None:
+    limited = r"sed -i -e '/^\[peers\]/i [users]\nverified_auth_a = max_user_connections={}'"
+    try:
+        with reloaded(bouncer, process, "pgbouncer.ini", limited.format(7)):
+            found = misses(bouncer.verify(process))
+    finally:
+        # a value stays when its line is gone
+        with reloaded(bouncer, process, "pgbouncer.ini", limited.format(0)):
+            pass
+    assert found == {"users: verified_auth_a max_user_connections": ("0", "7")}
+
+
+def test_a_console_opened_to_the_network_is_caught_by_the_refusals_beside_the_setting(
+    bouncer: Bouncer, process: Process
+) -> None:
+    process.run(CONSOLE.format(port=process.port, command="SET admin_users = 'verified_auth_a'"))
+    try:
+        found = misses(bouncer.verify(process))
+    finally:
+        process.run(CONSOLE.format(port=process.port, command="RELOAD"))
+    assert sorted(found) == ["refusals: the console from the network", "settings: admin_users"]
 
 
 def test_an_access_rule_dropped_in_the_process_is_caught_by_the_refusals_alone(
