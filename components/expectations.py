@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components import ini
+from components.budget import MONITOR_CONNECTIONS
 from components.entries import divide
 from components.floor import FLOOR
 from components.lookup_text import lookup_body
@@ -134,7 +135,9 @@ def arguments(settings: Settings) -> list[str]:
     pooled = [s.user for s in settings.services.values() if s.route is not Lane.DIRECT]
     variables = {
         "schema": names.schema,
-        "ours": json.dumps([*names.auth_roles, names.services_group, names.superusers_group]),
+        "ours": json.dumps(
+            [*names.auth_roles, names.services_group, names.superusers_group, names.monitor_role]
+        ),
         "groups": json.dumps([names.services_group, names.superusers_group]),
         "auth_role": names.auth_role(settings.rotation),
         "users": json.dumps(list(settings.users())),
@@ -226,6 +229,9 @@ def _roles(settings: Settings, names: DeploymentNames) -> Iterator[tuple[str, st
     yield "roles", names.auth_role(settings.rotation), "LOGIN"
     for group in (names.services_group, names.superusers_group):
         yield "roles", group, "NOLOGIN"
+    if settings.reads_postgres:
+        yield "roles", names.monitor_role, f"LOGIN CONNECTION LIMIT {MONITOR_CONNECTIONS}"
+        yield "roles", f"{names.monitor_role} in pg_monitor", "member"
     for user in settings.users():
         yield "members", f"{user} in {names.services_group}", "member"
     for user in settings.superusers:
@@ -247,3 +253,5 @@ def _tolerated(settings: Settings, *, during_update: bool) -> Iterator[tuple[str
         yield "grants", f"user_lookup(i_username text): {other}"
         yield "grants", f"schema {names.schema}: {other}"
         yield "members", "*"
+        yield "roles", names.monitor_role
+        yield "roles", f"{names.monitor_role} in pg_monitor"

@@ -257,6 +257,11 @@ CATALOG_FAULTS = {
         "DROP ROLE verified_auth_b",
         ["roles: verified_auth_b"],
     ),
+    "the role of an exporter that is off": (
+        "CREATE ROLE verified_monitor LOGIN; GRANT pg_monitor TO verified_monitor",
+        "DROP ROLE verified_monitor",
+        ["roles: verified_monitor", "roles: verified_monitor in pg_monitor"],
+    ),
     "a group that can log in": (
         "ALTER ROLE verified_services LOGIN",
         "ALTER ROLE verified_services NOLOGIN",
