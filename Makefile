@@ -77,6 +77,7 @@ test: ## every test
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-integration
 	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory test-drivers
 
 test-unit: ## pure code and mocks, seconds
 	$(TOOLCHAIN) python
@@ -88,7 +89,8 @@ test-integration: ## real PgBouncer and Postgres, without Pulumi
 
 test-e2e: ## whole stacks with `pulumi up`, under load and with faults
 	$(TOOLCHAIN) prepare
-	$(VENV)/python -m pytest tests/e2e $(PYTEST_ARGS)
+	$(VENV)/python -m pytest tests/e2e -m "not alone" --numprocesses=2 --dist=loadfile $(PYTEST_ARGS)
+	$(VENV)/python -m pytest tests/e2e -m alone $(PYTEST_ARGS)
 
 test-drivers: ## real drivers of five languages against a real stack (DRIVERS=python,go: some; UPDATE=1: writes the table in docs/)
 	$(TOOLCHAIN) prepare

@@ -48,7 +48,7 @@ class JobArgs:
     image: str
     """Image reference of the pooler; jobs run in the same."""
     user: str
-    """Numeric uid:gid, or 0 for the one job that has to change owners."""
+    """Numeric uid:gid, or 0 for the jobs that policy/exceptions.json names."""
     network: str | None = None
     """Docker network that it needs; None is no network at all."""
     arguments: Sequence[pulumi.Input[str]] = ()

@@ -18,8 +18,8 @@ from review.redact import Secrets
 from review.state import State, plain_outputs, secret_outputs
 from review.words import Update
 from toolchain.problem import Problem
+from toolchain.stack import own_values
 
-PREFIX = "pgbouncer:"
 DSN = "_dsn"
 
 
@@ -66,9 +66,7 @@ def _comment(
     *,
     destroy: bool,
 ) -> str:
-    settings = load(
-        {key.removeprefix(PREFIX): entry["value"] for key, entry in config.items() if key.startswith(PREFIX)}
-    )
+    settings = load(own_values(config))
     budget = prove(settings)
     # Hidden before it is escaped: afterwards a secret might be spelt in yet another way.
     before = facts.of_outputs(secrets.hidden(plain_outputs(state)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Sequence
 
+from toolchain.paths import cache_root
 from toolchain.problem import Problem
 from toolchain.processes import as_root, attempt, run_logged
 from toolchain.steps import Step, agree, ensure
@@ -22,16 +24,19 @@ def install(packages: Sequence[str], needed_for: str) -> None:
     agree(f"installing {names} (for {needed_for})", instead=f"run `apt-get install {names}` as root")
 
     def run() -> None:
-        run_logged(as_root(["apt-get", "update", "-q"]), "apt-update")
-        command = [
-            "env",
-            "DEBIAN_FRONTEND=noninteractive",
-            "apt-get",
-            "install",
-            "-qy",
-            "--no-install-recommends",
-        ]
-        run_logged(as_root([*command, *packages]), "apt-install")
+        cache_root().mkdir(parents=True, exist_ok=True)
+        with (cache_root() / "apt.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # apt itself gives up at once where another one runs
+            run_logged(as_root(["apt-get", "update", "-q"]), "apt-update")
+            command = [
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "install",
+                "-qy",
+                "--no-install-recommends",
+            ]
+            run_logged(as_root([*command, *packages]), "apt-install")
 
     ensure(Step(f"Debian packages {names}: installing", "about 1 min", lambda: False, run))
 

@@ -95,6 +95,14 @@ class Stack:
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name]
 
 
+def own_values(config: Mapping[str, Any]) -> dict[str, str]:
+    """Key without the project's prefix → text, out of what `pulumi config --json` prints."""
+    prefix = f"{NAMESPACE}:"
+    return {
+        key.removeprefix(prefix): entry["value"] for key, entry in config.items() if key.startswith(prefix)
+    }
+
+
 def option(name: str) -> str:
     """What a `make` command needs, after its target, to mean this stack."""
     return "" if name == "dev" else f" STACK={name}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from components.settings import Settings, SettingsError, load
 from toolchain import pooler_console
 from toolchain.problem import Problem
-from toolchain.stack import Stack
+from toolchain.stack import Stack, own_values
 from views import consoles
 from views.database import query, statistics
 
@@ -63,16 +63,8 @@ def settings_of(stack: Stack) -> Settings:
         if "no stack named" in str(refused):
             raise Problem(f"stack {stack.name} has not been made; run `make up STACK={stack.name}`") from None
         raise
-    found = json.loads(shown)
-    prefix = "pgbouncer:"
     try:
-        return load(
-            {
-                key.removeprefix(prefix): entry["value"]
-                for key, entry in found.items()
-                if key.startswith(prefix)
-            }
-        )
+        return load(own_values(json.loads(shown)))
     except SettingsError as refused:
         raise Problem(f"the configuration of stack {stack.name} cannot be used:\n{refused}") from None
 

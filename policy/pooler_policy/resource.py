@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pooler_policy.values import UNKNOWN, Value, opened
 
 CONTAINER = "docker:index/container:Container"
-VOLUME = "docker:index/volume:Volume"
 ROLE = "postgresql:index/role:Role"
 GRANT_ROLE = "postgresql:index/grantRole:GrantRole"
 STACK = "pulumi:pulumi:Stack"

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import compose
 from tests.e2e.conftest import make_deployment, prepared
 from tests.e2e.deployment import PROJECT, Deployment
-from toolchain import compose, image
+from toolchain import image
 from toolchain.engine import docker
 
 STACK = "test-app-stack"

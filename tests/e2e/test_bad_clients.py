@@ -13,6 +13,8 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.load import busy
 from toolchain.engine import docker
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def up(deployment: Deployment) -> Deployment:

@@ -15,6 +15,8 @@ from psycopg import pq
 from tests.e2e.deployment import Deployment
 from tests.e2e.load import backends_of, busy
 
+pytestmark = pytest.mark.alone
+
 CAP = 25
 
 

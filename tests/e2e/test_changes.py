@@ -19,6 +19,8 @@ from tests.e2e.load import Report, busy
 from tests.e2e.raw_client import raw_clients
 from toolchain.engine import docker
 
+pytestmark = pytest.mark.alone
+
 BROKEN_TAG = "pgbouncer-stack/pgbouncer:1.26.99-test"
 
 

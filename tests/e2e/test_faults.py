@@ -19,6 +19,8 @@ from tests.e2e.test_cap import held
 from toolchain.engine import docker
 from toolchain.processes import as_root, capture
 
+pytestmark = pytest.mark.alone
+
 CLIENTS = 8
 
 

@@ -18,7 +18,7 @@ from toolchain import leftovers
 from toolchain.engine import docker
 from toolchain.stack import Stack
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 KILLS = 10
 LONGEST_SECONDS = 9.0

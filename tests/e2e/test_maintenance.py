@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.deployment import PROJECT, Deployment
 from tests.e2e.load import busy
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def up(deployment: Deployment) -> Deployment:

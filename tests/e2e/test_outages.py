@@ -19,7 +19,7 @@ from toolchain.engine import docker
 OUTAGE_SECONDS = 30
 QUERY_TIMEOUT_SECONDS = 4
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Docker Compose, from where it can be had: the plugin, else the program, else Debian's package."""
+"""Docker Compose for the test of its example: the plugin, else the program, else Debian's package."""
 
 from __future__ import annotations
 
