@@ -74,11 +74,12 @@ if settings.metrics:
         MetricsAccessArgs(
             names=settings.names,
             rotation=settings.rotation,
-            reads_postgres=settings.metrics.postgres_image is not None,
+            reads_postgres=settings.reads_postgres,
             depends_on=[*lookup.ready],
         ),
         on_database,
     )
+    in_place.append(access)
 
 userlist = pulumi.Output.all(lookup.password, access and access.stats_verifier).apply(
     lambda known: ini.render_userlist(settings, *known)

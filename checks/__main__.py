@@ -1,9 +1,14 @@
-"""python -m checks COMMAND: 0 all is as declared, 1 something is not, 2 it could not be judged or was asked wrongly."""
+"""python -m checks COMMAND
+
+Exit codes: 0 all is as declared, 1 something is not, 2 it could not be judged or was asked wrongly, 130 it was
+stopped by ^C.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from checks import drift, verification
@@ -27,14 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(judge: Callable[[Stack], Verdict], stack: Stack) -> Outcome:
     """Prints what was found; the outcome is the exit code."""
     try:
-        engine.ensure()
-        prepare.pulumi()
+        _make_ready(stack)
         verdict = judge(stack)
+        print(verdict.text, flush=True)
     except Problem as problem:
         say(f"error: {problem}")
         return Outcome.UNKNOWN
-    print(verdict.text)
+    except Exception:  # Python's own exit code for one is that of a miss
+        traceback.print_exc()
+        return Outcome.UNKNOWN
     return verdict.outcome
+
+
+def _make_ready(stack: Stack) -> None:
+    if not stack.name:
+        raise Problem("STACK: is empty; name a stack, like STACK=prod, or leave it out for dev")
+    engine.ensure()
+    prepare.pulumi()
 
 
 def _parser() -> argparse.ArgumentParser:

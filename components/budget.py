@@ -45,8 +45,7 @@ class Budget:
 def prove(settings: Settings) -> Budget:
     """Compute the budget; raises SettingsError when the pooler alone, or with `budget: strict` all, cannot fit."""
     processes = 1 if settings.ports else 2
-    has_exporter = settings.metrics is not None and settings.metrics.postgres_image is not None
-    exporter = (("exporter of Postgres", MONITOR_CONNECTIONS),) if has_exporter else ()
+    exporter = (("exporter of Postgres", MONITOR_CONNECTIONS),) if settings.reads_postgres else ()
     committed = (
         (
             f"pooler: max_backends {settings.max_backends}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components import ini
+from components.budget import MONITOR_CONNECTIONS
 from components.entries import divide
 from components.floor import FLOOR
 from components.lookup_text import lookup_body
@@ -26,8 +27,11 @@ _AGAIN = (
 )
 _REFRESH = "pulumi up --refresh puts back what the plugins see; for the rest see docs/verify.md"
 
+OLDEST = ".".join(map(str, FLOOR))
+"""The version that the pooler has at least, as text."""
+
 CHECKS: dict[str, str] = {
-    "version": "name an image with 1.26.1 or later in `image`, and run the update again",
+    "version": f"name an image with {OLDEST} or later in `image`, and run the update again",
     "files": _AGAIN,
     "settings": 'make console STACK=… CMD="RELOAD" undoes a SET; where the files differ too, ' + _AGAIN,
     "databases": 'make console STACK=… CMD="RELOAD"; where the files differ too, ' + _AGAIN,
@@ -54,7 +58,7 @@ POOLER = "pooler"
 """Stands for the address of the verified container where a login goes through it."""
 
 NOBODY = "pgbouncer_stack_nobody"
-"""A role name that no lookup may answer for."""
+"""Beginning of a role name that no lookup may answer for; the script adds what is new each time."""
 
 _NOT_SET = "-"
 """An empty field would be lost between two tabs."""
@@ -131,7 +135,9 @@ def arguments(settings: Settings) -> list[str]:
     pooled = [s.user for s in settings.services.values() if s.route is not Lane.DIRECT]
     variables = {
         "schema": names.schema,
-        "ours": json.dumps([*names.auth_roles, names.services_group, names.superusers_group]),
+        "ours": json.dumps(
+            [*names.auth_roles, names.services_group, names.superusers_group, names.monitor_role]
+        ),
         "groups": json.dumps([names.services_group, names.superusers_group]),
         "auth_role": names.auth_role(settings.rotation),
         "users": json.dumps(list(settings.users())),
@@ -175,7 +181,7 @@ def digest_of(text: str) -> str:
 def _facts(settings: Settings, userlist_hash: str) -> Iterator[tuple[str, str, str]]:
     """(check, subject, value)."""
     names = settings.names
-    yield "version", "PgBouncer", f"at least {'.'.join(map(str, FLOOR))}"
+    yield "version", "PgBouncer", f"at least {OLDEST}"
     yield "files", "pgbouncer.ini", digest_of(ini.render_ini(settings))
     yield "files", "pg_hba.conf", digest_of(ini.render_hba(settings))
     yield "files", "userlist.txt", userlist_hash
@@ -223,6 +229,9 @@ def _roles(settings: Settings, names: DeploymentNames) -> Iterator[tuple[str, st
     yield "roles", names.auth_role(settings.rotation), "LOGIN"
     for group in (names.services_group, names.superusers_group):
         yield "roles", group, "NOLOGIN"
+    if settings.reads_postgres:
+        yield "roles", names.monitor_role, f"LOGIN CONNECTION LIMIT {MONITOR_CONNECTIONS}"
+        yield "roles", f"{names.monitor_role} in pg_monitor", "member"
     for user in settings.users():
         yield "members", f"{user} in {names.services_group}", "member"
     for user in settings.superusers:
@@ -244,3 +253,5 @@ def _tolerated(settings: Settings, *, during_update: bool) -> Iterator[tuple[str
         yield "grants", f"user_lookup(i_username text): {other}"
         yield "grants", f"schema {names.schema}: {other}"
         yield "members", "*"
+        yield "roles", names.monitor_role
+        yield "roles", f"{names.monitor_role} in pg_monitor"

@@ -251,6 +251,11 @@ class Settings(_Model):
         """Names of everything that this deployment creates."""
         return DeploymentNames(self.name, self.database)
 
+    @property
+    def reads_postgres(self) -> bool:
+        """Whether an exporter of Postgres runs, which logs in to the server with a role of its own."""
+        return self.metrics is not None and self.metrics.postgres_image is not None
+
     def dbname(self, service: Service) -> str:
         """Name on the server of the database that a service works in."""
         return self.databases[service.database].dbname if service.database else self.database

@@ -1,4 +1,7 @@
-"""python -m monitoring COMMAND: 0 it is written, 1 it could not be, 2 it was asked wrongly."""
+"""python -m monitoring COMMAND
+
+Exit codes: 0 it is written, 1 it could not be, 2 it was asked wrongly, 130 it was stopped by ^C.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,20 @@ def main() -> int:
     job = given.job or f"pgbouncer-{given.stack}"
     series = Series(job, given.postgres_job or job)
     try:
-        prepare.pulumi()
-        settings = settings_of(Stack(given.stack))
-        _write(_text(settings, given, series), given.out)
+        _write(_text(_settings(given.stack), given, series), given.out)
     except Problem as problem:
         say(f"error: {problem}")
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def _settings(stack: str) -> Settings:
+    if not stack:
+        raise Problem("STACK: is empty; name a stack, like STACK=prod, or leave it out for dev")
+    prepare.pulumi()
+    return settings_of(Stack(stack))
 
 
 def _text(settings: Settings, given: argparse.Namespace, series: Series) -> str:

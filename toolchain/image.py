@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from components.floor import FLOOR
 from toolchain import apt, engine
 from toolchain.paths import PROJECT, cache_root
 from toolchain.problem import Problem
@@ -22,7 +23,6 @@ from toolchain.processes import as_root, tail
 from toolchain.steps import Step
 from toolchain.steps import ensure as ensure_steps
 
-FLOOR = (1, 26, 1)  # the first release without the known ways to log in as somebody else
 LABEL = "pgbouncer-stack.image"
 RECIPE_LABEL = "pgbouncer-stack.recipe"
 VERSION_LABEL = "pgbouncer-stack.version"

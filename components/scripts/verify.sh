@@ -15,9 +15,14 @@ LOGIN_SECONDS=10
 AT_ONCE=4
 
 cannot() { # cannot REASON: nothing is wrong with the deployment for all that is known
+    settled=1
     echo "cannot be judged: $*" >&2
     exit 2
 }
+
+# set -e ends with 1 as well, which means a miss
+settled=''
+trap '[ "$settled" ] || cannot "a command failed before the comparison"' EXIT
 
 # /tmp is in memory. libpq refuses a password file that its group may read, and /staged belongs to root.
 mkdir -p /tmp/verify
@@ -87,8 +92,12 @@ wait "$scratch" || :
 cat /staged/declared >>declared
 
 console_facts "$live" 0 >found
-awk 'NR == 2 { print $2 }' version | awk -F. -v OFS='\t' '{
-    print "version", "PgBouncer", ($1 > 1 || $1 == 1 && ($2 > 26 || $2 == 26 && $3 + 0 >= 1)) ? "at least 1.26.1" : $0 }' >>found
+floor=$(awk -F'\t' '$1 == "fact" && $2 == "version" { print $4 }' declared)
+awk 'NR == 2 { print $2 }' version | awk -F. -v OFS='\t' -v floor="${floor##* }" '{
+    split(floor, least, ".")
+    first = 3
+    for (i = 3; i >= 1; i--) if ($i + 0 != least[i] + 0) first = i
+    print "version", "PgBouncer", ($first + 0 >= least[first] + 0) ? "at least " floor : $0 }' >>found
 for file in pgbouncer.ini pg_hba.conf userlist.txt; do
     [ -r "/config/live/$file" ] || continue
     printf 'files\t%s\t%s\n' "$file" "$(sha256sum <"/config/live/$file" | cut -c1-16)" >>found
@@ -136,7 +145,8 @@ auth_role=$(sed -n 's/^auth_user = //p' /staged/pgbouncer.ini)
     [ "$client" = - ] || refused "a service on the entry $auth_entry" "$client" "$auth_entry"
     # as a role of the userlist: for others it would ask the lookup first, as the auth role that its process began with
     refused 'the console from the network' "$auth_role" pgbouncer
-    refused 'a role that no service names' "$nobody" "$entry"
+    # a name of this run's own: PgBouncer answers otherwise for one that the lookup has ever known (measured on 1.26.1)
+    refused 'a role that no service names' "${nobody}_$(cat /proc/sys/kernel/hostname)" "$entry"
 } >>found
 
 # --- logins of services
@@ -153,30 +163,44 @@ session() { # session USER HOST PORT DATABASE PSQL_OPTION …
 
 hold() { # hold USER HOST PORT DATABASE: takes the backend that the other session has just had, until that one is done
     until [ -e "$STEP.first" ] || [ -e "$STEP.over" ]; do sleep 0.05; done
+    [ ! -e "$STEP.over" ] || return 0
     session "$@" -c BEGIN -c 'SELECT 1' -c '\! touch "$STEP.held"; until [ -e "$STEP.done" ] || [ -e "$STEP.over" ]; do sleep 0.05; done' \
         -c ROLLBACK >/dev/null 2>&1 || :
     touch "$STEP.over"
+}
+
+alone_in() { # alone_in POOL: keeps other visits out of it; gives up after as long as a login may take
+    waited=0
+    until mkdir "$1" 2>/dev/null; do
+        waited=$((waited + 1))
+        [ "$waited" -lt $((LOGIN_SECONDS * 20)) ] || return 1
+        sleep 0.05
+    done
 }
 
 visit() { # visit SERVICE USER HOST PORT DATABASE BACKENDS READ_ONLY -> facts
     name=$1 backends=$6 read_only=$7
     set -- "$2" "$3" "$4" "$5"
     refusal='' attempt=0 pids=0 times=0
+    # Pools are per user and entry: several visits that hold a backend each could have taken all of one, and none would go on.
+    pool=/tmp/verify/pool.$(printf '%s\n' "$1" "$4" | sha256sum | cut -c1-16)
+    if [ "$backends" -gt 1 ] && alone_in "$pool"; then alone=1; else alone=''; fi
     # While others work on the lane, both sessions may miss each other's backend: up to three times.
     while [ "$attempt" -lt 3 ] && [ "$pids" -lt "$backends" ]; do
         attempt=$((attempt + 1))
         rm -f "$STEP.first" "$STEP.held" "$STEP.done" "$STEP.over"
-        if [ "$backends" -gt 1 ]; then hold "$@" & else touch "$STEP.held"; fi
+        if [ "$alone" ]; then hold "$@" & else touch "$STEP.held"; fi
         status=0
         session "$@" -v "service=$name" -v "read_only=$read_only" -v "knows_named=$knows_named" \
             -f /staged/verify_login.sql >"$STEP.out" 2>"$STEP.error" || status=$?
         touch "$STEP.over"
         wait
-        grep -q "^logins$tab" "$STEP.out" || refusal=$(why "$status")
+        grep -q "^logins$tab" "$STEP.out" || refusal=$(why "$status" "$(said "$STEP.error")")
         times=$(grep -c "^pid$tab" "$STEP.out") || :
         pids=$(awk -F'\t' '$1 == "pid" && !seen[$2]++ { n++ } END { print n + 0 }' "$STEP.out")
         [ -z "$refusal" ] && [ "$times" -eq 6 ] || break
     done
+    [ -z "$alone" ] || rmdir "$pool"
     if [ -n "$refusal" ]; then
         printf 'logins\t%s\t%s\n' "$name" "$refusal"
         result='not judged: no login'
@@ -187,15 +211,15 @@ visit() { # visit SERVICE USER HOST PORT DATABASE BACKENDS READ_ONLY -> facts
         16,*,1) result='six times on one backend only' ;;
         16,1,*) result='not judged: six times, but the lane gave it one backend only' ;;
         16,*) result='six times on two backends' ;;
-        *) result="$times times of six: $(said "$STEP.error")" ;;
+        *) result=$(why "$status" "$times times of six: $(said "$STEP.error")") ;;
         esac
     fi
     printf 'prepared\t%s\t%s\n' "$name" "$result"
 }
 
-why() { # why EXIT_STATUS: a login that failed
+why() { # why EXIT_STATUS WORDS: a session that failed
     [ "$1" -ne 124 ] || { echo "not judged: no backend became free within $LOGIN_SECONDS s" && return; }
-    judged "$(said "$STEP.error")"
+    judged "$2"
 }
 
 running=0
@@ -212,4 +236,5 @@ for number in $(seq 1 "$running"); do cat "/tmp/verify/login.$number.facts"; don
 
 # --- the table
 
+settled=1
 awk -F'\t' -f /staged/verify_table.awk declared found

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from checks import verification
 from components.metrics import POOLER_PURPOSE, POSTGRES_PURPOSE
 from components.settings import Settings, load
 from monitoring import rules, scrape
@@ -25,6 +26,7 @@ from tests.unit.stacks import as_text
 from toolchain import exporter_image
 from toolchain.engine import docker
 from toolchain.processes import attempt
+from toolchain.stack import Stack
 
 SERIES = Series("pgbouncer-test-metrics", "pgbouncer-test-metrics")
 EXPORTERS = [POOLER_PURPOSE, POSTGRES_PURPOSE]
@@ -265,6 +267,34 @@ def test_the_exporter_of_postgres_needs_no_more_connections_than_the_budget_says
     limit = "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'pgbouncer_monitor';"
     assert up.deployment.database.sql(limit).strip() == "2"
     assert up.value(f"max_over_time(pg_exporter_last_scrape_error{{job='{SERIES.job}'}}[1m])") == 0
+
+
+@pytest.mark.parametrize(
+    ("seed", "undo", "caught"),
+    [
+        (
+            "ALTER ROLE pgbouncer_monitor CONNECTION LIMIT 50;",
+            "ALTER ROLE pgbouncer_monitor CONNECTION LIMIT 2;",
+            "MISS        roles: pgbouncer_monitor",
+        ),
+        (
+            "REVOKE pg_monitor FROM pgbouncer_monitor;",
+            "GRANT pg_monitor TO pgbouncer_monitor;",
+            "MISS        roles: pgbouncer_monitor in pg_monitor",
+        ),
+    ],
+    ids=["more connections", "no rights"],
+)
+def test_a_changed_role_of_the_exporter_is_named_by_the_verification_alone(
+    up: Watched, seed: str, undo: str, caught: str
+) -> None:
+    deployment = up.deployment
+    deployment.database.sql(seed)
+    try:
+        said = verification.verify(Stack(deployment.stack, deployment.environment(), deployment.folder)).text
+    finally:
+        deployment.database.sql(undo)
+    assert [line for line in said.splitlines() if line.startswith("MISS")] == [caught]
 
 
 # --- secrets and hardening

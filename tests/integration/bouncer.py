@@ -232,8 +232,11 @@ class Bouncer:
             },
         )
 
-    def verify(self, process: Process, settings: Settings | None = None) -> Ended:
-        """The job that compares what is declared, by `settings` or the deployment's own, with what is."""
+    def verify(self, process: Process, settings: Settings | None = None, left_out: str = "") -> Ended:
+        """The job that compares what is declared, by `settings` or the deployment's own, with what is.
+
+        `left_out`: a staged file that it does not find.
+        """
         declared = settings or self.settings
         texts = expectations.staged(
             declared, ini.render_userlist(declared, self._auth_password), during_update=False
@@ -246,7 +249,7 @@ class Bouncer:
             groups=["0"],
             network=self.settings.network,
             volumes=("config", "run"),
-            uploads={name: (text, 0o444) for name, text in texts.items()}
+            uploads={name: (text, 0o444) for name, text in texts.items() if name != left_out}
             | {name: (text, 0o660) for name, text in secrets.items()},
             tmpfs={"/tmp": MEMORY_TMP},
             read_only=("config", "run"),

@@ -32,9 +32,20 @@ def configured(server: Server, **values: object) -> Settings:
         "held": {"user": "verify_held", "route": "session"},
         "reader": {"user": "verify_reader", "route": "direct", "read_only": True},
         "unknown": {"user": "verify_unknown", "route": "transaction"},
+        # one pool, of two backends, between them
+        "first": {"user": "verify_crowd", "route": "transaction"},
+        "second": {"user": "verify_crowd", "route": "transaction"},
+        "third": {"user": "verify_crowd", "route": "transaction"},
     }
-    users = ("verify_seen", "verify_shared", "verify_held", "verify_reader")
-    given = {"name": "verified", "alias": "verified", "passwords": dict.fromkeys(users, PASSWORD), **values}
+    users = ("verify_seen", "verify_shared", "verify_held", "verify_reader", "verify_crowd")
+    given = {
+        "name": "verified",
+        "alias": "verified",
+        # leaves 7 of max_backends for the three users of the shared entry: 2 each
+        "session_backends": 11,
+        "passwords": dict.fromkeys(users, PASSWORD),
+        **values,
+    }
     return server.settings(services, **given)
 
 
@@ -99,6 +110,41 @@ def test_the_secrets_are_gone_from_the_ended_job(clean: Ended) -> None:
     assert not clean.holds("/tmp/verify")
 
 
+def test_services_that_share_a_pool_of_two_backends_do_not_stop_each_other(clean: Ended) -> None:
+    open_or_missed = r"^(?:MISS|not judged) +(?:logins|prepared): (?:first|second|third).*$"
+    assert re.findall(open_or_missed, clean.log, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize(
+    ("in_transactions", "said"),
+    [
+        (1, ["prepared: first: no backend became free within 10 s"]),
+        (2, ["logins: first: no backend became free within 10 s", "prepared: first: no login"]),
+    ],
+)
+def test_a_lane_whose_backends_stay_in_transactions_is_not_judged(
+    bouncer: Bouncer, process: Process, in_transactions: int, said: list[str]
+) -> None:
+    services = bouncer.settings.services
+    alone = {name: body for name, body in services.items() if name not in ("second", "third")}
+    at = bouncer.settings.model_copy(update={"alias": process.address, "services": alone})
+    with ExitStack() as held:
+        for _ in range(in_transactions):
+            client = held.enter_context(psycopg.connect(lanes(at, "first", PASSWORD)[Lane.TRANSACTION]))
+            client.execute("SELECT 1")
+        ended = bouncer.verify(process, at.model_copy(update={"alias": "verified"}))
+    assert misses(ended) == {}
+    assert re.findall(r"^not judged  (.+: first: .+)$", ended.log, re.MULTILINE) == said
+
+
+def test_a_command_that_fails_before_the_comparison_is_no_miss(bouncer: Bouncer, process: Process) -> None:
+    ended = bouncer.verify(process, left_out="declared")
+    assert (ended.exit_code, ended.log.splitlines()[-1]) == (
+        2,
+        "cannot be judged: a command failed before the comparison",
+    )
+
+
 def test_a_pooler_that_has_gone_cannot_be_judged(bouncer: Bouncer, process: Process) -> None:
     bouncer.on_volumes("mv /run/pgb/1/container /run/pgb/1/away")
     ended = bouncer.verify(process)
@@ -123,6 +169,10 @@ def test_a_database_that_refuses_the_admin_cannot_be_judged(bouncer: Bouncer, pr
 # --- faults in the catalogs
 
 LOOKUP = "verified.user_lookup(text)"
+ANYBODY = (
+    "SELECT i_username, 'md5' || pg_catalog.md5(i_username) "
+    "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = i_username) UNION ALL "
+)
 CATALOG_FAULTS = {
     "body of the function": (
         "DO $$ BEGIN EXECUTE replace(pg_get_functiondef('verified.user_lookup(text)'::regprocedure), "
@@ -207,10 +257,21 @@ CATALOG_FAULTS = {
         "DROP ROLE verified_auth_b",
         ["roles: verified_auth_b"],
     ),
+    "the role of an exporter that is off": (
+        "CREATE ROLE verified_monitor LOGIN; GRANT pg_monitor TO verified_monitor",
+        "DROP ROLE verified_monitor",
+        ["roles: verified_monitor", "roles: verified_monitor in pg_monitor"],
+    ),
     "a group that can log in": (
         "ALTER ROLE verified_services LOGIN",
         "ALTER ROLE verified_services NOLOGIN",
         ["roles: verified_services"],
+    ),
+    "a function that answers for anybody": (
+        f"DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('{LOOKUP}'::regprocedure), "
+        f"'SELECT r.rolname::', $${ANYBODY}$$ || 'SELECT r.rolname::'); END $do$",
+        f"DO $do$ BEGIN EXECUTE replace(pg_get_functiondef('{LOOKUP}'::regprocedure), $${ANYBODY}$$, ''); END $do$",
+        [f"function: {FUNCTION} body", "refusals: a role that no service names"],
     ),
     "a stranger among the services": (
         "CREATE ROLE verify_stranger; GRANT verified_services TO verify_stranger",
@@ -352,6 +413,31 @@ def test_a_setting_changed_at_the_console_is_caught_by_the_settings_alone(
     assert misses(ended) == {"settings: query_wait_timeout": ("20", "7")}
 
 
+def test_a_limit_of_a_user_in_the_process_is_caught_by_the_users_alone(
+    bouncer: Bouncer, process: Process
+) -> None:
+    limited = r"sed -i -e '/^\[peers\]/i [users]\nverified_auth_a = max_user_connections={}'"
+    try:
+        with reloaded(bouncer, process, "pgbouncer.ini", limited.format(7)):
+            found = misses(bouncer.verify(process))
+    finally:
+        # a value stays when its line is gone
+        with reloaded(bouncer, process, "pgbouncer.ini", limited.format(0)):
+            pass
+    assert found == {"users: verified_auth_a max_user_connections": ("0", "7")}
+
+
+def test_a_console_opened_to_the_network_is_caught_by_the_refusals_beside_the_setting(
+    bouncer: Bouncer, process: Process
+) -> None:
+    process.run(CONSOLE.format(port=process.port, command="SET admin_users = 'verified_auth_a'"))
+    try:
+        found = misses(bouncer.verify(process))
+    finally:
+        process.run(CONSOLE.format(port=process.port, command="RELOAD"))
+    assert sorted(found) == ["refusals: the console from the network", "settings: admin_users"]
+
+
 def test_an_access_rule_dropped_in_the_process_is_caught_by_the_refusals_alone(
     bouncer: Bouncer, process: Process
 ) -> None:
@@ -436,6 +522,15 @@ def test_an_alias_that_leads_elsewhere_is_caught_by_its_check_alone(
         network.disconnect(process.container)
         network.connect(process.container, aliases=["verified"])
     assert found == {"alias: verified": ("leads to the pooler", "leads elsewhere")}
+
+
+def test_the_floor_is_the_declared_one(
+    bouncer: Bouncer, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.expectations.OLDEST", "1.999.0")
+    found = misses(bouncer.verify(process))
+    version = process.console("SHOW VERSION")[0]["version"].split()[1]
+    assert found == {"version: PgBouncer": ("at least 1.999.0", version)}
 
 
 def test_a_real_pgbouncer_below_the_floor_is_caught(bouncer: Bouncer, process: Process) -> None:

@@ -65,6 +65,30 @@ def test_this_is_expected(fact: tuple[str, str, str]) -> None:
     assert fact in rows("fact")
 
 
+EXPORTER = {"image": "team/exporter:1"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (
+            EXPORTER | {"postgres_image": "team/postgres-exporter:1"},
+            [("pool_monitor", "LOGIN CONNECTION LIMIT 2"), ("pool_monitor in pg_monitor", "member")],
+        ),
+        (EXPORTER, []),
+        ({}, []),
+    ],
+    ids=["of Postgres too", "of PgBouncer only", "none"],
+)
+def test_the_exporter_of_postgres_has_its_role(
+    metrics: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    stack = settings(services=SERVICES, name="pool", metrics=metrics)
+    text = expectations.render(stack, "0123456789abcdef", during_update=False)
+    facts = [tuple(line.split("\t")[1:]) for line in text.splitlines() if line.startswith("fact\troles\t")]
+    assert [(subject, value) for _, subject, value in facts if "monitor" in subject] == expected
+
+
 @pytest.mark.parametrize("user", ["own", "stays"])
 def test_a_direct_service_or_a_declared_superuser_may_be_one(user: str) -> None:
     assert user not in [subject for check, subject, _ in rows("fact") if check == "service roles"]
@@ -108,6 +132,8 @@ def test_an_update_tolerates_what_it_removes_last() -> None:
         ("grants", "user_lookup(i_username text): pool_auth_b"),
         ("grants", "schema pool: pool_auth_b"),
         ("members", "*"),
+        ("roles", "pool_monitor"),
+        ("roles", "pool_monitor in pg_monitor"),
     }
 
 
@@ -136,7 +162,7 @@ def test_the_arguments_name_roles_as_json_for_psql() -> None:
     assert expectations.arguments(STACK) == [
         "timescale_db", "5432", "app", "postgres", "pgbouncer", "6432", "app", "pool_auth",
         "web_user", "pgbouncer_stack_nobody", "schema=pool",
-        'ours=["pool_auth_a", "pool_auth_b", "pool_services", "pool_superusers"]',
+        'ours=["pool_auth_a", "pool_auth_b", "pool_services", "pool_superusers", "pool_monitor"]',
         'groups=["pool_services", "pool_superusers"]', "auth_role=pool_auth_a",
         'users=["web_user", "own", "held", "stays", "silent"]', 'pooled=["held", "silent", "web_user"]', "cap=25",
     ]  # fmt: skip

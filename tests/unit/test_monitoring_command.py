@@ -19,8 +19,8 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "settings_of", lambda _: settings(metrics={"image": "exporters:1"}))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["monitoring", *arguments, "--stack", "prod"])
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, stack: str = "prod") -> int:
+    monkeypatch.setattr("sys.argv", ["monitoring", *arguments, "--stack", stack])
     return command.main()
 
 
@@ -62,6 +62,23 @@ def test_a_stack_without_exporters_has_nothing_to_scrape(
     assert capsys.readouterr().err == (
         "error: metrics: is not set in stack prod, so there is no exporter to scrape; see docs/metrics.md\n"
     )
+
+
+def test_an_empty_stack_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "rules", stack="") == 1
+    assert capsys.readouterr().err == (
+        "error: STACK: is empty; name a stack, like STACK=prod, or leave it out for dev\n"
+    )
+
+
+def test_stopped_by_the_user_it_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "settings_of", stopped)
+    assert run(monkeypatch, "rules") == 130
 
 
 def test_an_unknown_command_is_asked_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pooler_policy.resource import CONTAINER, GRANT_ROLE, STACK, Resource
 from pooler_policy.rule import Declared
 from pooler_policy.values import UNKNOWN, Secret
 
-from components.floor import image_tag_version, is_below_floor
+from components.floor import FLOOR, image_tag_version, is_below_floor
 
 HARDENED = {
     "user": "65532:65532",
@@ -69,6 +69,10 @@ def test_the_pack_and_the_program_have_the_same_floor(tag: str) -> None:
     version = image_tag_version(f"pgbouncer:{tag}")
     assert version is not None
     assert bool(pinned(f"pgbouncer:{tag}")) == is_below_floor(version)
+
+
+def test_the_packs_own_floor_is_the_programs() -> None:
+    assert image.FLOOR == FLOOR
 
 
 def exporter(reference: str) -> list[str]:
