@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from checks import drift
+from checks.verdict import Outcome, Verdict
 from components.metrics import POOLER_PURPOSE, POSTGRES_PURPOSE
 from components.settings import Settings, load
 from monitoring import rules, scrape
@@ -20,11 +22,13 @@ from monitoring.panels import panels
 from monitoring.prometheus import Prometheus
 from monitoring.series import Series
 from tests import prometheus_server
+from tests.e2e.conftest import PASSWORDS
 from tests.e2e.deployment import Deployment
 from tests.unit.stacks import as_text
 from toolchain import exporter_image
 from toolchain.engine import docker
 from toolchain.processes import attempt
+from toolchain.stack import Stack
 
 SERIES = Series("pgbouncer-test-metrics", "pgbouncer-test-metrics")
 EXPORTERS = [POOLER_PURPOSE, POSTGRES_PURPOSE]
@@ -153,6 +157,22 @@ def metrics_text(up: Watched, purpose: str, port: int) -> str:
 
 def test_a_second_preview_is_empty(up: Watched) -> None:
     up.deployment.pulumi("preview", "--expect-no-changes")
+
+
+@pytest.fixture(scope="module")
+def drifted(up: Watched) -> Verdict:
+    """What `make drift` says before any test has changed something."""
+    deployment = up.deployment
+    return drift.drift(Stack(deployment.stack, deployment.environment(), deployment.folder))
+
+
+def test_a_stack_with_metrics_has_not_drifted(drifted: Verdict) -> None:
+    assert drifted.outcome == Outcome.AS_DECLARED, drifted.text
+
+
+def test_what_drift_says_holds_no_password(up: Watched, drifted: Verdict) -> None:
+    known = {**up.passwords, **PASSWORDS}
+    assert [user for user, password in known.items() if password in drifted.text] == []
 
 
 # --- what Prometheus sees
