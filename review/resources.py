@@ -9,6 +9,7 @@ from review.escape import code
 from review.plan import Change, Kind, Plan
 
 _POOLER = "pgbouncer:pooler:Pooler$"
+_VERIFICATION = "pgbouncer:verification:"
 _CONTAINER = "docker:index/container:Container"
 _MEMBERSHIP = "postgresql:index/grantRole:GrantRole"
 DONE = {
@@ -27,6 +28,11 @@ def poolers(plan: Plan) -> list[Change]:
 def is_reload(change: Change) -> bool:
     """The job that promotes a configuration and reloads."""
     return _is_part(change, "-reload")
+
+
+def is_verification(change: Change) -> bool:
+    """The job that compares what is declared with what is: it runs again after nearly every change, and makes none."""
+    return change.type.startswith(_VERIFICATION)
 
 
 def sentences(plan: Plan) -> Iterator[str]:
@@ -96,7 +102,7 @@ def _others(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         own = change.type.rpartition("$")[2]
         known = change.type.startswith(
-            (_POOLER, "pgbouncer:cap:", "pgbouncer:routes:", "pgbouncer:auth:")
+            (_POOLER, _VERIFICATION, "pgbouncer:cap:", "pgbouncer:routes:", "pgbouncer:auth:")
         ) or own.startswith(("postgresql:", "random:"))
         # A provider only says how the deployment reaches a server; replaced, it takes all that is on it along.
         if not known and not (own.startswith("pulumi:providers:") and change.kind is not Kind.REPLACE):

@@ -14,7 +14,7 @@ NEARLY_FULL = 0.9
 """Share of a limit from which on it is said."""
 
 BUILT_HERE = "pgbouncer-stack/"
-"""Repository of `make image`: such an image comes from no registry, so it has no digest to pin."""
+"""Repositories of `make image` and `make exporters`: what comes from no registry has no digest to pin."""
 
 
 def of_update(settings: Settings, budget: Budget, running_image: str) -> list[str]:
@@ -24,7 +24,7 @@ def of_update(settings: Settings, budget: Budget, running_image: str) -> list[st
         *_nearly_full(settings, budget),
         *of_image(settings.image),
         *_of_running(running_image, settings.image),
-        *_unpinned(settings.image),
+        *_unpinned(settings),
     ]
 
 
@@ -63,9 +63,19 @@ def _nearly_full(settings: Settings, budget: Budget) -> Iterator[str]:
         yield f"budget: {budget.total} of {budget.max_connections} connections of the server are spoken for"
 
 
-def _unpinned(image: str) -> Iterator[str]:
-    if "@sha256:" not in image and not image.startswith(BUILT_HERE):
-        yield f"image: {image} has no digest, so its tag can lead to another image tomorrow; add @sha256:…"
+def _unpinned(settings: Settings) -> Iterator[str]:
+    for key, image in _images(settings):
+        if "@sha256:" not in image and not image.startswith(BUILT_HERE):
+            yield f"{key}: {image} has no digest, so its tag can lead to another image tomorrow; add @sha256:…"
+
+
+def _images(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(key, reference) of every image that the stack runs."""
+    yield "image", settings.image
+    if settings.metrics:
+        yield "metrics.image", settings.metrics.image
+        if settings.metrics.postgres_image:
+            yield "metrics.postgres_image", settings.metrics.postgres_image
 
 
 def image_of(config: Mapping[str, object]) -> str:

@@ -30,11 +30,9 @@ class Update:
 
 def headline(update: Update) -> str:
     """One sentence: what happens to PgBouncer, and who reconnects."""
-    changes = update.plan.changes
+    changes = [change for change in update.plan.changes if not resources.is_verification(change)]
     if not changes:
-        if update.before == update.after and not update.new_dsns:
-            return "Nothing changes."
-        return "PgBouncer and the database stay as they are; only outputs of the stack change."
+        return _without_changes(update)
     if all(change.kind is Kind.DELETE for change in changes) and resources.poolers(update.plan):
         return "Everything of this stack is removed; whoever is still connected loses its connection."
     kinds = {change.kind for change in resources.poolers(update.plan)}
@@ -43,6 +41,14 @@ def headline(update: Update) -> str:
     if any(resources.is_reload(change) for change in changes):
         return "PgBouncer reloads; nobody reconnects."
     return "PgBouncer stays as it is; nobody reconnects."
+
+
+def _without_changes(update: Update) -> str:
+    if update.before != update.after or update.new_dsns:
+        return "PgBouncer and the database stay as they are; only outputs of the stack change."
+    if update.plan.changes:
+        return "PgBouncer and the database stay as they are; they are only verified once more."
+    return "Nothing changes."
 
 
 def _of_the_container(update: Update, kinds: set[Kind]) -> str:

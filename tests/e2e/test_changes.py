@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from tests.e2e.deployment import Deployment
 from tests.e2e.load import Report, busy
 from tests.e2e.raw_client import raw_clients
 from toolchain.engine import docker
+from toolchain.processes import attempt
 
 pytestmark = pytest.mark.alone
 
@@ -108,11 +110,16 @@ def test_a_preview_shows_a_limit_that_replaces_the_container_and_who_reconnects(
 PGBENCH = """
 IFS= read -r PGPASSWORD; export PGPASSWORD
 printf 'BEGIN;\nSELECT pg_catalog.pg_sleep(0.002);\nSELECT 1;\nCOMMIT;\n' >/tmp/load.sql
-exec pgbench -n -M extended -c 20 -j 2 -T 30 -f /tmp/load.sql -h pgbouncer -p 6432 -U user_2 tracksolid_db 2>&1
+echo $$ >/tmp/pgbench.pid
+exec pgbench -n -M extended -c 20 -j 2 -T 3600 -f /tmp/load.sql -h pgbouncer -p 6432 -U user_2 tracksolid_db 2>&1
 """
+END_PGBENCH = "kill -ALRM $(cat /tmp/pgbench.pid)"
+"""What its own clock would send at the end of -T: it sums up and ends well, however long the updates took."""
 
 
-def test_pgbench_which_never_reconnects_meets_no_failure_in_two_reloads(up: Deployment) -> None:
+@contextmanager
+def pgbench(up: Deployment) -> Iterator[subprocess.Popen[str]]:
+    """20 clients that never reconnect, all of them connected; ended afterwards."""
     bench = subprocess.Popen(
         ["docker", "exec", "-i", up.database.name, "sh", "-c", PGBENCH],
         stdin=subprocess.PIPE,
@@ -122,11 +129,23 @@ def test_pgbench_which_never_reconnects_meets_no_failure_in_two_reloads(up: Depl
     assert bench.stdin is not None
     bench.stdin.write(PASSWORDS["user_2"] + "\n")
     bench.stdin.flush()
-    time.sleep(1)
-    before = live_hash(up)
-    up.up({"settings": {"query_wait_timeout": 18}})
-    up.up({"settings": {}})
-    assert bench.poll() is None, "pgbench ended before the reloads did: this shows nothing"
+    try:
+        end = time.monotonic() + 60
+        while sum(row["user"] == "user_2" for row in up.console("SHOW CLIENTS")) < 20:
+            assert bench.poll() is None, bench.communicate()[0]
+            assert time.monotonic() < end, "pgbench is not connected after 60 s"
+            time.sleep(0.2)
+        yield bench
+    finally:
+        attempt(["docker", "exec", up.database.name, "sh", "-c", END_PGBENCH])
+
+
+def test_pgbench_which_never_reconnects_meets_no_failure_in_two_reloads(up: Deployment) -> None:
+    with pgbench(up) as bench:
+        before = live_hash(up)
+        up.up({"settings": {"query_wait_timeout": 18}})
+        up.up({"settings": {}})
+        assert bench.poll() is None, "pgbench ended before the reloads did: this shows nothing"
     said, _ = bench.communicate(timeout=60)
     print("pgbench, two reloads: " + " ".join(line for line in said.splitlines() if "number of" in line))
     assert live_hash(up) == before

@@ -5,6 +5,8 @@ Every preview is of the real program, with at most one fault in it; nothing is d
 
 from __future__ import annotations
 
+import fnmatch
+import json
 import re
 import subprocess
 import time
@@ -17,9 +19,10 @@ import pytest
 
 from tests.e2e.conftest import make_deployment
 from tests.e2e.deployment import PROJECT, Deployment
-from toolchain import prepare
+from toolchain import exporter_image, prepare
 
 PACK = PROJECT / "policy"
+EXCEPTIONS = [entry["name"] for entry in json.loads((PACK / "exceptions.json").read_text(encoding="utf-8"))]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Judgement:
     def violations(self) -> list[tuple[str, str, str]]:
         """(level, rule, resource), in the order in which they are shown."""
         return re.findall(r"- \[(\w+)\]\s+([\w-]+)\s+\(\S+: (\S+)\)", self.output)
+
+    @property
+    def containers(self) -> list[str]:
+        """Names of those that would be made."""
+        return re.findall(r"docker:index:Container +(\S+) +create", self.output)
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +75,24 @@ def judge(stack: Deployment, fault: str = "", **config: object) -> Judgement:
 
 @pytest.fixture(scope="module")
 def clean(stack: Deployment) -> Judgement:
-    return judge(stack)
+    """Without a fault, and with every container that the program can make."""
+    exporters = exporter_image.reference()
+    services = stack.config["services"]
+    return judge(
+        stack,
+        metrics={"image": exporters, "postgres_image": exporters},
+        managed_passwords=["user_1"],
+        services={**services, "service_1": {**services["service_1"], "read_only": True}},
+    )
 
 
 def test_no_rule_cries_on_a_clean_stack(clean: Judgement) -> None:
     assert "✅ pgbouncer-stack@v1.0.0" in clean.output, clean.output
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_a_clean_stack_has_a_container_for_every_named_exception(clean: Judgement, name: str) -> None:
+    assert fnmatch.filter(clean.containers, name), clean.output
 
 
 def test_a_clean_preview_ends_well(clean: Judgement) -> None:

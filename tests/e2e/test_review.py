@@ -76,14 +76,26 @@ def test_nothing_to_do(unchanged: str) -> None:
     assert "**Nothing changes.**" in unchanged
 
 
-def test_a_route_that_flips(running: Reviews) -> None:
-    text = running.of(services=running.service("analytics_mcp", route="transaction"))
-    assert "**PgBouncer and the database stay as they are; only outputs of the stack change.**" in text
+@pytest.fixture(scope="module")
+def flipped(running: Reviews) -> str:
+    """The comment when one service changes its lane."""
+    return running.of(services=running.service("analytics_mcp", route="transaction"))
+
+
+def test_a_route_that_flips(flipped: str) -> None:
+    assert "**PgBouncer and the database stay as they are; only outputs of the stack change.**" in flipped
     assert (
         "- `analytics_mcp` moves direct → transaction: redeploy it with its new DSN; until then it stays on direct.\n"
-        in text
+        in flipped
     )
-    assert "| direct: analytics_mcp | 5 | – |\n" in text
+    assert "| direct: analytics_mcp | 5 | – |\n" in flipped
+
+
+def test_the_job_that_verifies_stands_among_the_resources_only(flipped: str) -> None:
+    mentions = [line for line in flipped.splitlines() if "pgbouncer-verify" in line]
+    assert [line.split(" | ")[:3] for line in mentions] == [
+        ["| replace", "`docker:index/container:Container`", "`pgbouncer-verify`"]
+    ]
 
 
 def test_a_pool_that_grows_reloads(running: Reviews) -> None:

@@ -35,6 +35,7 @@ SECTIONS = list(dict.fromkeys(block.section for block in BLOCKS))
 WAIT_SECONDS = 60
 
 PASSWORDS = {"postgres": "of-postgres", "grafana_ro": "of-grafana", "analytics_ro": "of-analytics"}
+# A client waits for longer than anybody needs to type the commands of its section, on a slow machine, too.
 CONFIG = f"""\
 config:
   pgbouncer:network: {STACK}-net
@@ -44,6 +45,7 @@ config:
   pgbouncer:drain_seconds: 1
   pgbouncer:image: IMAGE
   pgbouncer:superusers: [postgres]
+  pgbouncer:settings: {{query_wait_timeout: 90}}
   pgbouncer:services:
     worker: {{user: postgres, route: transaction}}
     webhook_receiver: {{user: postgres, route: transaction, pool_size: 1}}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 POOLER = "pgbouncer:pooler:Pooler$docker:index/container:Container"
+VERIFICATION = "pgbouncer:verification:Verification$docker:index/container:Container"
 LOOKUP = "pgbouncer:auth:AuthLookup$postgresql:index/"
 
 
@@ -35,12 +36,16 @@ def document(*steps: dict[str, Any], diagnostics: Sequence[dict[str, Any]] = ())
     )
 
 
+VERIFY = step("replace", VERIFICATION, "pgbouncer-verify", "command[0]", "uploads[0].content")
+"""Comes with nearly every change."""
 RELOAD = (
     step("replace", POOLER, "pgbouncer-write", "command[0]", "uploads[0].content"),
     step("replace", POOLER, "pgbouncer-reload", "command[0]"),
+    VERIFY,
 )
 REPLACE = (
     step("replace", POOLER, "pgbouncer-pooler", "memory", "memorySwap"),
     step("replace", POOLER, "pgbouncer-ready", "command[0]"),
     step("replace", POOLER, "pgbouncer-reload", "command[1]"),
+    VERIFY,
 )

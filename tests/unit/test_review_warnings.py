@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from components.budget import prove
 from review.warnings import image_of, of_image, of_update
 from tests.unit.stacks import settings
@@ -66,6 +68,33 @@ def test_an_image_of_a_registry_without_a_digest_is_not_pinned() -> None:
 
 def test_an_image_with_a_digest_is_pinned() -> None:
     assert said(image=PINNED) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "metrics"),
+    [
+        ("metrics.image", {"image": "registry.example/exporter:0.9.0"}),
+        (
+            "metrics.postgres_image",
+            {
+                "image": "pgbouncer-stack/exporters:0.9.0",
+                "postgres_image": "registry.example/exporter:0.9.0",
+            },
+        ),
+    ],
+    ids=["of PgBouncer", "of Postgres"],
+)
+def test_an_exporter_without_a_digest_is_not_pinned_either(key: str, metrics: dict[str, str]) -> None:
+    assert said(metrics=metrics) == [
+        f"{key}: registry.example/exporter:0.9.0 has no digest, so its tag can lead to another image tomorrow; "
+        "add @sha256:…"
+    ]
+
+
+def test_exporters_with_a_digest_and_those_made_here_are_pinned() -> None:
+    pinned = "registry.example/exporter:0.9.0@sha256:" + "0" * 64
+    made_here = "pgbouncer-stack/exporters:0.11.1-abc"
+    assert said(metrics={"image": pinned, "postgres_image": made_here}) == []
 
 
 def test_an_old_version_names_its_cves_and_the_way_out() -> None:

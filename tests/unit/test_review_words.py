@@ -13,7 +13,7 @@ from components.settings import Settings
 from review.facts import Facts, of_outputs
 from review.plan import read
 from review.words import Update, headline, points
-from tests.unit.plans import LOOKUP, POOLER, RELOAD, REPLACE, document, step
+from tests.unit.plans import LOOKUP, POOLER, RELOAD, REPLACE, VERIFICATION, VERIFY, document, step
 from tests.unit.stacks import settings
 
 SERVICES: dict[str, dict[str, object]] = {
@@ -49,9 +49,18 @@ def routed(name: str, **changes: object) -> dict[str, dict[str, object]]:
     [
         (update(), "Nothing changes."),
         (
+            update(VERIFY, services=routed("web", route="transaction")),
+            "PgBouncer and the database stay as they are; only outputs of the stack change.",
+        ),
+        (
             update(services=routed("web", route="transaction")),
             "PgBouncer and the database stay as they are; only outputs of the stack change.",
         ),
+        (
+            replace(update(VERIFY), new_dsns=frozenset({"worker"})),
+            "PgBouncer and the database stay as they are; only outputs of the stack change.",
+        ),
+        (update(VERIFY), "PgBouncer and the database stay as they are; they are only verified once more."),
         (update(*RELOAD), "PgBouncer reloads; nobody reconnects."),
         (update(*REPLACE), f"The pooler container is replaced. Who reconnects: {RESTART}."),
         (
@@ -78,6 +87,7 @@ def routed(name: str, **changes: object) -> dict[str, dict[str, object]]:
         (
             update(
                 step("delete", POOLER, "pgbouncer-pooler"),
+                step("delete", VERIFICATION, "pgbouncer-verify"),
                 step("delete", f"{LOOKUP}role:Role", "pgbouncer-role-a"),
             ),
             "Everything of this stack is removed; whoever is still connected loses its connection.",
@@ -90,13 +100,16 @@ def routed(name: str, **changes: object) -> dict[str, dict[str, object]]:
             "The pooler is removed; whoever is still connected loses its connection.",
         ),
         (
-            update(step("create", f"{LOOKUP}grantRole:GrantRole", "pgbouncer-services-ann")),
+            update(step("create", f"{LOOKUP}grantRole:GrantRole", "pgbouncer-services-ann"), VERIFY),
             "PgBouncer stays as it is; nobody reconnects.",
         ),
     ],
     ids=[
         "nothing",
         "outputs only",
+        "outputs only, without a verification",
+        "another DSN only",
+        "verification only",
         "reload",
         "replacement",
         "replacement with a published port",
@@ -117,6 +130,7 @@ def test_the_headline_says_what_happens_and_who_reconnects(found: Update, said: 
     ("found", "said"),
     [
         (update(), []),
+        (update(VERIFY), []),
         (
             update(*RELOAD, services=routed("web", route="transaction")),
             [
@@ -248,6 +262,7 @@ def test_the_headline_says_what_happens_and_who_reconnects(found: Update, said: 
     ],
     ids=[
         "nothing",
+        "verification only",
         "cutover",
         "rollback",
         "new service",

@@ -145,12 +145,13 @@ connect_query='SET client_connection_check_interval = 20 /* rotation 1 */'
 
 </details>
 
-<details><summary>Resources that change: 2</summary>
+<details><summary>Resources that change: 3</summary>
 
 | what | type | name | because of |
 |---|---|---|---|
 | replace | `docker:index/container:Container` | `pgbouncer-reload` | `command` |
 | replace | `docker:index/container:Container` | `pgbouncer-write` | `command`, `uploads` |
+| replace | `docker:index/container:Container` | `pgbouncer-verify` | `command`, `uploads` |
 
 </details>
 """
@@ -184,13 +185,14 @@ clients are cut off until the new pooler answers
 
 60 connections are left.
 
-<details><summary>Resources that change: 3</summary>
+<details><summary>Resources that change: 4</summary>
 
 | what | type | name | because of |
 |---|---|---|---|
 | replace | `docker:index/container:Container` | `pgbouncer-pooler` | `memory`, `memorySwap` |
 | replace | `docker:index/container:Container` | `pgbouncer-ready` | `command` |
 | replace | `docker:index/container:Container` | `pgbouncer-reload` | `command` |
+| replace | `docker:index/container:Container` | `pgbouncer-verify` | `command`, `uploads` |
 
 </details>
 """
