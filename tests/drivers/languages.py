@@ -16,7 +16,7 @@ from toolchain.processes import run_logged
 
 HERE = Path(__file__).parent
 JAVA, RUST, NODE, GO = HERE / "java", HERE / "rust", HERE / "javascript", HERE / "go"
-BUILD_SECONDS = 600
+BUILD_SECONDS = 900
 
 
 @dataclass(frozen=True)

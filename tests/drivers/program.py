@@ -10,7 +10,7 @@ from tests.drivers.drivers import CHECKS, Driver
 from tests.drivers.languages import LANGUAGES
 from toolchain.paths import PROJECT
 
-SECONDS = 120
+SECONDS = 600
 
 
 @dataclass(frozen=True)

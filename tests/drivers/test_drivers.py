@@ -14,7 +14,7 @@ from tests.drivers.program import Verdict
 from tests.e2e.deployment import Deployment
 from toolchain.paths import PROJECT
 
-pytestmark = pytest.mark.timeout(1200)  # the first test waits for cold builds, the update and all programs
+pytestmark = pytest.mark.timeout(1800)  # the first test waits for cold builds, the update and all programs
 
 DOCUMENT = PROJECT / "docs" / "drivers-conformance.md"
 
