@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 
 /** Vert.x's reactive client. */
 final class VertxPg implements Driver {
@@ -46,6 +48,7 @@ final class VertxPg implements Driver {
 
   private static final class Connected implements Session {
     final PgConnection connection;
+    final BlockingQueue<String> payloads = new LinkedBlockingQueue<>();
     private Transaction transaction;
     private PreparedStatement prepared;
 
@@ -152,9 +155,15 @@ final class VertxPg implements Driver {
   }
 
   @Override
-  public void listen(Session session, String channel, BlockingQueue<String> payloads) throws Exception {
-    ((Connected) session).connection.notificationHandler(said -> payloads.add(said.getPayload()));
+  public void listen(Session session, String channel) throws Exception {
+    var own = (Connected) session;
+    own.connection.notificationHandler(said -> own.payloads.add(said.getPayload()));
     session.query("LISTEN " + channel);
+  }
+
+  @Override
+  public String notified(Session session, int seconds) throws InterruptedException {
+    return ((Connected) session).payloads.poll(seconds, TimeUnit.SECONDS);
   }
 
   /**
