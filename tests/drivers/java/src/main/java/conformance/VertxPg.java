@@ -168,12 +168,12 @@ final class VertxPg implements Driver {
 
   /**
    * Without the proxy mode a statement goes to the server before its parameters, in a transaction of its own; on
-   * another backend they meet some other client's statement, and all kinds of errors and wrong answers follow.
+   * another backend they meet some other client's statement, and which of many errors, wrong answers, lost
+   * connections or endless waits follows is a matter of luck.
    */
   @Override
   public Exception underConcurrency(Exception error) {
-    var mixedUp = error instanceof PgException || error instanceof IllegalStateException;
-    return mixedUp && !proxy ? new Outcome.Breaks("parameters meet another client's statement") : error;
+    return proxy ? error : new Outcome.Breaks("parameters meet another client's statement");
   }
 
   @Override
