@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from tests.drivers.drivers import Driver
 from toolchain import apt, go, python_env
@@ -16,7 +17,9 @@ from toolchain.processes import run_logged
 
 HERE = Path(__file__).parent
 JAVA, RUST, NODE, GO = HERE / "java", HERE / "rust", HERE / "javascript", HERE / "go"
-BUILD_SECONDS = 600
+BUILD_SECONDS = 900
+ONE_AT_A_TIME = Lock()
+"""The languages are built side by side; apt refuses to run twice."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class Language:
 
 
 def _need(programs: Sequence[str], packages: Sequence[str], for_what: str) -> None:
-    if not all(map(shutil.which, programs)):
-        apt.install(packages, for_what)
+    with ONE_AT_A_TIME:
+        if not all(map(shutil.which, programs)):
+            apt.install(packages, for_what)
 
 
 def _build_node() -> None:

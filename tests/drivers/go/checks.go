@@ -15,6 +15,9 @@ const (
 	pool    = 2 // backends of the lane's entry; the runner's stack says the same
 )
 
+// patience is the time until a notification counts as lost; only where none can come is the wait always this long.
+var patience = map[string]time.Duration{"transaction": 2 * time.Second, "session": 20 * time.Second}
+
 type checks struct {
 	driver        Driver
 	service, lane string
@@ -366,19 +369,23 @@ func (c checks) listen(ctx context.Context) error {
 	}
 	defer closeAll(sessions)
 	channel := "channel_" + c.service
-	payloads, err := c.driver.Listen(ctx, sessions[0], channel)
+	notified, err := c.driver.Listen(ctx, sessions[0], channel)
 	if err != nil {
 		return err
 	}
 	if err := run(ctx, sessions[1], "NOTIFY "+channel+", 'news'"); err != nil {
 		return err
 	}
-	select {
-	case payload := <-payloads:
+	waiting, stop := context.WithTimeout(ctx, patience[c.lane])
+	defer stop()
+	payload, err := notified(waiting)
+	switch {
+	case err == nil:
 		return expect(payload, "news", "payload")
-	case <-time.After(2 * time.Second):
+	case waiting.Err() != nil:
 		return breaks("no notification arrives")
 	}
+	return err
 }
 
 // elsewhere runs the setup on one backend, and the probe while others hold that backend, if the lane lets them.

@@ -26,8 +26,8 @@ type Driver interface {
 	// CopyIn copies rows of id and note into table copied, CopyOut counts what comes out.
 	CopyIn(ctx context.Context, session Session, rows [][]any) error
 	CopyOut(ctx context.Context, session Session) (int, error)
-	// Listen waits for LISTEN to be acknowledged and gives the payloads.
-	Listen(ctx context.Context, session Session, channel string) (<-chan string, error)
+	// Listen waits for LISTEN to be acknowledged, and gives what waits for the first payload.
+	Listen(ctx context.Context, session Session, channel string) (func(context.Context) (string, error), error)
 	// Types are the name in SQL, the value as the driver takes it, and the same as an SQL literal.
 	Types() []Typed
 }

@@ -150,23 +150,23 @@ func (d libPq) CopyOut(context.Context, Session) (int, error) {
 }
 
 // Listen uses the driver's own Listener, which has a connection to itself.
-func (d libPq) Listen(ctx context.Context, _ Session, channel string) (<-chan string, error) {
+func (d libPq) Listen(_ context.Context, _ Session, channel string) (func(context.Context) (string, error), error) {
 	listener := pq.NewListener(d.dsn, time.Second, time.Minute, nil)
 	if err := listener.Listen(channel); err != nil {
 		return nil, err
 	}
-	payloads := make(chan string, 1)
-	go func() {
+	return func(ctx context.Context) (string, error) {
 		defer listener.Close()
 		select {
 		case notification := <-listener.Notify:
-			if notification != nil {
-				payloads <- notification.Extra
+			if notification == nil {
+				return "", errors.New("the listener has lost its connection")
 			}
+			return notification.Extra, nil
 		case <-ctx.Done():
+			return "", ctx.Err()
 		}
-	}()
-	return payloads, nil
+	}, nil
 }
 
 func (d libPq) Types() []Typed {

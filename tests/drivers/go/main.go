@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-const limit = 25 * time.Second // for one check; what takes longer hangs
+const limit = 90 * time.Second // for one check; what takes longer hangs
 
 var drivers = map[string]func(dsn string) Driver{"pgx": newPgx, "lib_pq": newLibPq}
 

@@ -101,18 +101,18 @@ func (d pgxDriver) CopyOut(ctx context.Context, session Session) (int, error) {
 	return bytes.Count(out.Bytes(), []byte("\n")), err
 }
 
-func (d pgxDriver) Listen(ctx context.Context, session Session, channel string) (<-chan string, error) {
+func (d pgxDriver) Listen(ctx context.Context, session Session, channel string) (func(context.Context) (string, error), error) {
 	conn := session.(*pgxSession).conn
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return nil, err
 	}
-	payloads := make(chan string, 1)
-	go func() {
-		if notification, err := conn.WaitForNotification(ctx); err == nil {
-			payloads <- notification.Payload
+	return func(ctx context.Context) (string, error) {
+		notification, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return "", err
 		}
-	}()
-	return payloads, nil
+		return notification.Payload, nil
+	}, nil
 }
 
 func (d pgxDriver) Types() []Typed {

@@ -1,5 +1,5 @@
 // The checks that every driver goes through; what is particular to a driver is behind its class.
-// A driver has open(), state(error), prepared(), batch(), copyIn(), copyOut(), cancel(), listen(), notified() and types;
+// A driver has open(), state(error), prepared(), batch(), copyIn(), copyOut(), cancellable(), listen() and types;
 // a session has query(sql, ...parameters) → rows as arrays, begin(), commit(), rollback() and close().
 import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +10,8 @@ export class NotOffered extends Error {} // the driver has no such thing; the me
 const CLIENTS = 20
 const ROUNDS = 25
 const POOL = 2 // backends of the lane's entry; the runner's stack says the same
+// Milliseconds until a notification counts as lost; only where none can come is the wait always this long.
+const PATIENCE = { transaction: 2_000, session: 20_000 }
 
 const BASE = [
   'connect',
@@ -201,7 +203,7 @@ export class Checks {
     const news = this.driver.listen(session, channel)
     await news.ready
     await other.query(`NOTIFY ${channel}, 'news'`)
-    const found = await Promise.race([news.first, sleep(2000, null)])
+    const found = await Promise.race([news.first, sleep(PATIENCE[this.lane], null)])
     await closeAll([session, other])
     if (found === null) throw new Breaks('no notification arrives')
     expect(found, 'news', 'payload')

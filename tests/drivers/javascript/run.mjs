@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Breaks, Checks, NotOffered, namesOf } from './checks.mjs'
 
-const SECONDS = 25 // for one check; what takes longer hangs
+const SECONDS = 90 // for one check; what takes longer hangs
 
 async function ending(check) {
   const late = Symbol('late')

@@ -10,6 +10,8 @@ from tests.drivers.python.contract import Breaks, Driver, Session
 CLIENTS, ROUNDS = 20, 25
 POOL = 2
 """Backends of the lane's entry; the runner's stack says the same."""
+PATIENCE = {"transaction": 2, "session": 20}
+"""Lane → seconds until a notification counts as lost; only where none can come is the wait always this long."""
 
 
 class Wrong(AssertionError):  # noqa: N818 what the stack is, not what this program did
@@ -185,7 +187,7 @@ class Checks:
         session, other = await self.driver.open(), await self.driver.open()
         await self.driver.listen(session, f"channel_{self.service}")
         await other.query(f"NOTIFY channel_{self.service}, 'news'")
-        found = await self.driver.notified(session, 2)
+        found = await self.driver.notified(session, PATIENCE[self.lane])
         await session.close()
         await other.close()
         if found is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import select
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -76,8 +77,11 @@ class Psycopg2:
     async def notified(self, session: Psycopg2Session, seconds: float) -> str | None:
         def first() -> str | None:
             connection = session.connection
-            if select.select([connection], [], [], seconds)[0]:
+            until = time.monotonic() + seconds
+            while not connection.notifies:  # what makes the socket readable may be something else
+                if not select.select([connection], [], [], max(0, until - time.monotonic()))[0]:
+                    return None
                 connection.poll()
-            return str(connection.notifies[0].payload) if connection.notifies else None
+            return str(connection.notifies[0].payload)
 
         return await asyncio.to_thread(first)

@@ -260,8 +260,10 @@ impl<D: Driver> Checks<D> {
         let (session, mut other) = (self.driver.open().await?, self.driver.open().await?);
         let channel = format!("channel_{}", self.service);
         let sql = format!("NOTIFY {channel}, 'news'");
+        // Until it counts as lost; only where none can come is the wait always this long.
+        let patience = Duration::from_secs(if self.lane == "session" { 20 } else { 2 });
         let notify = Box::pin(async { other.query(&sql, &[]).await.map(|_| ()) });
-        let found = self.driver.notified(session, &channel, notify).await?;
+        let found = self.driver.notified(session, &channel, notify, patience).await?;
         other.close().await?;
         match found {
             None => Err(Failure::Breaks("no notification arrives".into())),

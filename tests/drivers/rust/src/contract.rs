@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -57,12 +58,13 @@ pub trait Driver {
     async fn copy_out(&self, session: &mut Self::Session) -> Outcome<usize>;
     /// Run the statement and cancel it once `running` is over.
     async fn cancelled(&self, session: Self::Session, sql: &str, running: Waiting<'_>) -> Outcome;
-    /// LISTEN, then `notify`, then the payload of what arrives within two seconds.
+    /// LISTEN, then `notify`, then the payload of what arrives within `patience`.
     async fn notified(
         &self,
         session: Self::Session,
         channel: &str,
         notify: Waiting<'_>,
+        patience: Duration,
     ) -> Outcome<Option<String>>;
     /// Every type out and back, each compared here and on the server.
     async fn types(&self, session: &mut Self::Session) -> Outcome;

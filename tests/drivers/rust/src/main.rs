@@ -10,7 +10,7 @@ use contract::{Driver, Failure};
 use serde_json::{json, Value};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(25); // for one check; what takes longer hangs
+const LIMIT: Duration = Duration::from_secs(90); // for one check; what takes longer hangs
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

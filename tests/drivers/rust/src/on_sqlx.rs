@@ -138,6 +138,7 @@ impl Driver for Sqlx {
         session: Connected,
         channel: &str,
         notify: Waiting<'_>,
+        patience: Duration,
     ) -> Outcome<Option<String>> {
         session.close().await?;
         let mut listener = PgListener::connect(&self.dsn).await?;
@@ -149,7 +150,7 @@ impl Driver for Sqlx {
             }
             return Err(Failure::Wrong(message));
         }
-        match tokio::time::timeout(Duration::from_secs(2), listener.recv()).await {
+        match tokio::time::timeout(patience, listener.recv()).await {
             Ok(found) => Ok(Some(found?.payload().to_string())),
             Err(_) => Ok(None),
         }

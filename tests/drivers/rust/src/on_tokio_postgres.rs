@@ -157,10 +157,11 @@ impl Driver for TokioPostgres {
         mut session: Connected,
         channel: &str,
         notify: Waiting<'_>,
+        patience: Duration,
     ) -> Outcome<Option<String>> {
         session.client.batch_execute(&format!("LISTEN {channel}")).await?;
         notify.await?;
-        let first = tokio::time::timeout(Duration::from_secs(2), session.notifications.recv());
+        let first = tokio::time::timeout(patience, session.notifications.recv());
         Ok(first.await.unwrap_or(None))
     }
 

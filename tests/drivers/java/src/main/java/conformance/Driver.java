@@ -1,7 +1,6 @@
 package conformance;
 
 import java.util.List;
-import java.util.concurrent.BlockingQueue;
 
 /** A driver by its own idiom; NotOffered where it has none. */
 interface Driver {
@@ -26,8 +25,11 @@ interface Driver {
   /** Cancel what the session runs. */
   void cancel(Session session) throws Exception;
 
-  /** LISTEN; payloads go into the queue, which is looked at for two seconds. */
-  void listen(Session session, String channel, BlockingQueue<String> payloads) throws Exception;
+  /** LISTEN, acknowledged. */
+  void listen(Session session, String channel) throws Exception;
+
+  /** Payload of the first notification that arrives within so many seconds, or null. */
+  String notified(Session session, int seconds) throws Exception;
 
   List<Typed> types() throws Exception;
 

@@ -11,7 +11,7 @@ import java.util.concurrent.TimeoutException;
 
 /** {@code Main DRIVER}: {service, lane, dsn} on stdin, one JSON line per check on stdout. */
 public final class Main {
-  private static final int SECONDS = 25; // for one check; what takes longer hangs
+  private static final int SECONDS = 90; // for one check; what takes longer hangs
 
   private Main() {}
 

@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
-import java.util.concurrent.BlockingQueue;
 import org.postgresql.PGConnection;
 
 /** pgJDBC. */
@@ -156,22 +155,14 @@ record PgJdbc(String dsn) implements Driver {
   }
 
   @Override
-  public void listen(Session session, String channel, BlockingQueue<String> payloads) throws Exception {
+  public void listen(Session session, String channel) throws Exception {
     session.query("LISTEN " + channel);
-    var connection = postgres(session);
-    var reader =
-        new Thread(
-            () -> {
-              try {
-                for (var said : connection.getNotifications(2000)) {
-                  payloads.add(said.getParameter());
-                }
-              } catch (SQLException closed) {
-                // the check has ended
-              }
-            });
-    reader.setDaemon(true);
-    reader.start();
+  }
+
+  @Override
+  public String notified(Session session, int seconds) throws SQLException {
+    var said = postgres(session).getNotifications(1000 * seconds);
+    return said == null || said.length == 0 ? null : said[0].getParameter();
   }
 
   @Override
