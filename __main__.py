@@ -123,11 +123,13 @@ Verification(
         container=pooler.container_id,
         volumes=pooler.to_look_at,
         arguments=expectations.arguments(settings),
-        # of the userlist only a hash is in there
-        files=pulumi.Output.unsecret(
-            userlist.apply(lambda text: expectations.staged(settings, text, during_update=True))
-        ),
-        file_names=expectations.FILES,
+        files={
+            # of the userlist only a hash is in there
+            "declared": pulumi.Output.unsecret(
+                userlist.apply(lambda text: expectations.declared(settings, text, during_update=True))
+            ),
+            **expectations.staged(settings),
+        },
         secret_files=expectations.secret_files(settings),
         depends_on=[*in_place, pooler.in_force],
     ),

@@ -116,7 +116,8 @@ def _container(stack: str, settings: Settings, pooler: str) -> Iterator[str]:
 
 def _stage(container: str, settings: Settings, userlist: str) -> None:
     """The files of the update's job, piped in: nothing secret touches this machine's disk."""
-    plain = expectations.staged(settings, userlist, during_update=False)
+    declared = expectations.declared(settings, userlist, during_update=False)
+    plain = {"declared": declared, **expectations.staged(settings)}
     files = {name: (text, 0o444) for name, text in plain.items()}
     mode = int(EMPTIED_BY_ITS_GROUP, 8)
     files |= {name: (text, mode) for name, text in expectations.secret_files(settings).items()}

@@ -79,27 +79,29 @@ class Login:
     """As declared; None is whatever the role has."""
 
 
-FILES = (
-    *("declared", "pgbouncer.ini", "pg_hba.conf", "restart_only"),
-    *("verify_catalog.sql", "verify_login.sql", "verify_table.awk"),
-)
-"""What `staged` gives."""
-
-
-def staged(settings: Settings, userlist: str, *, during_update: bool) -> dict[str, str]:
-    """File name → text of what the verification reads. Nothing of it is secret: of the userlist only a hash.
+def declared(settings: Settings, userlist: str, *, during_update: bool) -> str:
+    """The file `declared`: everything that is compared. Of the secret userlist it holds only a hash.
 
     `during_update`: roles and memberships that an update removes at its end are still there.
     """
-    texts = (
-        render(settings, digest_of(userlist), during_update=during_update),
-        ini.render_ini(settings),
-        ini.render_hba(settings),
-        ini.render_restart_only(settings),
-        *((_SQL / name).read_text(encoding="utf-8") for name in ("verify_catalog.sql", "verify_login.sql")),
-        (_SCRIPTS / "verify_table.awk").read_text(encoding="utf-8"),
-    )
-    return dict(zip(FILES, texts, strict=True))
+    return render(settings, digest_of(userlist), during_update=during_update)
+
+
+def staged(settings: Settings) -> dict[str, str]:
+    """File name → text of what the verification reads besides. Nothing of it is secret."""
+    return {
+        "pgbouncer.ini": ini.render_ini(settings),
+        "pg_hba.conf": ini.render_hba(settings),
+        "restart_only": ini.render_restart_only(settings),
+        **{
+            name: (folder / name).read_text(encoding="utf-8")
+            for folder, name in (
+                (_SQL, "verify_catalog.sql"),
+                (_SQL, "verify_login.sql"),
+                (_SCRIPTS, "verify_table.awk"),
+            )
+        },
+    }
 
 
 def secret_files(settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -30,10 +30,8 @@ class VerificationArgs:
     """Configuration and sockets, read-only."""
     arguments: Sequence[str]
     """As components/expectations.py gives them."""
-    files: pulumi.Input[Mapping[str, str]]
+    files: Mapping[str, pulumi.Input[str]]
     """Name → text of what is declared; nothing secret."""
-    file_names: Sequence[str]
-    """Keys of `files`, known before their text is."""
     secret_files: Mapping[str, str]
     """Name → password file. Secret."""
     depends_on: Sequence[Gate]
@@ -45,7 +43,6 @@ class Verification(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VerificationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("pgbouncer:verification:Verification", name, None, opts)
-        files = pulumi.Output.from_input(args.files)
         job = Job(
             f"{name}-verify",
             JobArgs(
@@ -60,10 +57,8 @@ class Verification(pulumi.ComponentResource):
                 volumes=args.volumes,
                 uploads=[
                     *(
-                        docker.ContainerUploadArgs(
-                            file=f"/staged/{file}", content=files.apply(_text_of(file)), permissions="0444"
-                        )
-                        for file in args.file_names
+                        docker.ContainerUploadArgs(file=f"/staged/{file}", content=text, permissions="0444")
+                        for file, text in args.files.items()
                     ),
                     *(
                         docker.ContainerUploadArgs(
@@ -80,7 +75,3 @@ class Verification(pulumi.ComponentResource):
         )
         # Reading the gate is what fails the update.
         self.register_outputs({"verified": job.passed.apply(lambda _: True)})
-
-
-def _text_of(file: str) -> Callable[[Mapping[str, str]], str]:
-    return lambda texts: texts[file]

@@ -238,9 +238,9 @@ class Bouncer:
         `left_out`: a staged file that it does not find.
         """
         declared = settings or self.settings
-        texts = expectations.staged(
-            declared, ini.render_userlist(declared, self._auth_password), during_update=False
-        )
+        userlist = ini.render_userlist(declared, self._auth_password)
+        texts = expectations.staged(declared)
+        texts["declared"] = expectations.declared(declared, userlist, during_update=False)
         secrets = expectations.secret_files(declared)
         return self._job(
             "verify",

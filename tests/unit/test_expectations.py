@@ -139,15 +139,16 @@ def test_an_update_tolerates_what_it_removes_last() -> None:
 
 @pytest.mark.parametrize("secret", ["correct horse", "tr0ub4dor", "lon-secret", "the-auth-password"])
 def test_what_is_staged_in_clear_holds_no_secret(secret: str) -> None:
-    staged = expectations.staged(STACK, USERLIST, during_update=True)
+    declared = expectations.declared(STACK, USERLIST, during_update=True)
+    staged = {"declared": declared, **expectations.staged(STACK)}
     held = [name for name, text in staged.items() if secret in text]
     assert held == []
 
 
 def test_the_userlist_is_known_by_its_hash() -> None:
-    staged = expectations.staged(STACK, USERLIST, during_update=True)
+    declared = expectations.declared(STACK, USERLIST, during_update=True)
     expected = hashlib.sha256(b'"pool_auth_a" "the-auth-password"\n').hexdigest()[:16]
-    assert f"fact\tfiles\tuserlist.txt\t{expected}\n" in staged["declared"]
+    assert f"fact\tfiles\tuserlist.txt\t{expected}\n" in declared
 
 
 def test_passwords_are_in_two_files_so_that_the_admins_never_hides_a_wrong_one() -> None:
