@@ -13,6 +13,9 @@ from components.jobs import Gate, Job, JobArgs
 EMPTIED_BY_ITS_GROUP = "0660"
 """Mode of the secret files; docs/decisions/0008-verify-job-and-its-secrets.md says why not 0400."""
 
+READ_BY_ITS_GROUP = "0440"
+"""Mode of the others: the engine marks all files of a container as secret where one is, so no mode lets anybody in."""
+
 
 @dataclass(frozen=True)
 class VerificationArgs:
@@ -61,7 +64,9 @@ class Verification(pulumi.ComponentResource):
                 uploads=[
                     *(
                         docker.ContainerUploadArgs(
-                            file=f"/staged/{file}", content=files.apply(_text_of(file)), permissions="0444"
+                            file=f"/staged/{file}",
+                            content=files.apply(_text_of(file)),
+                            permissions=READ_BY_ITS_GROUP,
                         )
                         for file in args.file_names
                     ),
