@@ -13,6 +13,9 @@ from components.jobs import Gate, Job, JobArgs
 EMPTIED_BY_ITS_GROUP = "0660"
 """Mode of the secret files; docs/decisions/0008-verify-job-and-its-secrets.md says why not 0400."""
 
+READ_BY_ITS_GROUP = "0440"
+"""Mode of the others: the engine marks all files of a container as secret where one is, so no mode lets anybody in."""
+
 
 @dataclass(frozen=True)
 class VerificationArgs:
@@ -57,7 +60,9 @@ class Verification(pulumi.ComponentResource):
                 volumes=args.volumes,
                 uploads=[
                     *(
-                        docker.ContainerUploadArgs(file=f"/staged/{file}", content=text, permissions="0444")
+                        docker.ContainerUploadArgs(
+                            file=f"/staged/{file}", content=text, permissions=READ_BY_ITS_GROUP
+                        )
                         for file, text in args.files.items()
                     ),
                     *(

@@ -13,6 +13,9 @@ HIDDEN = "[secret]"
 FROM_STATE = 8
 """Characters from which on a text of the state counts: shorter ones are modes and numbers beside the secrets."""
 
+PLAIN_FILE = "0440"
+"""Mode of a container's files without a secret beside some with one: the engine marks them all (measured)."""
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -59,6 +62,8 @@ def _decoded(entry: Mapping[str, object]) -> object:
 
 def _leaves(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
+        if value.get("permissions") == PLAIN_FILE:
+            return
         for item in value.values():
             yield from _leaves(item)
     elif isinstance(value, list):

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from review.redact import Secrets
+from components.verification import READ_BY_ITS_GROUP
+from review.redact import PLAIN_FILE, Secrets
 
 NASTY = "p@ss'w\"ord\\ü/%"
 CONFIG = {
@@ -34,7 +35,12 @@ STATE = {
                     },
                     "uploads": {
                         "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
-                        "plaintext": json.dumps([{"content": "a line with it\n", "permissions": "0400"}]),
+                        "plaintext": json.dumps(
+                            [
+                                {"content": "a line with it\n", "permissions": "0400"},
+                                {"content": "[databases]\n", "permissions": "0440"},
+                            ]
+                        ),
                     },
                 }
             }
@@ -78,6 +84,14 @@ def test_a_secret_is_hidden_in_every_spelling(text: str) -> None:
 
 def test_other_text_stays() -> None:
     assert hidden("mode 0400 of web and worker") == "mode 0400 of web and worker"
+
+
+def test_a_plain_file_beside_one_with_a_secret_stays() -> None:
+    assert hidden("[databases]\n") == "[databases]\n"
+
+
+def test_plain_files_beside_secret_ones_are_known_by_the_mode_that_the_job_gives_them() -> None:
+    assert PLAIN_FILE == READ_BY_ITS_GROUP
 
 
 def test_a_password_that_is_a_plain_word_of_the_configuration_is_not_told_by_hiding_it() -> None:

@@ -55,7 +55,7 @@ def test_it_runs_after_what_it_looks_at(engine: Engine) -> None:
 def test_only_the_passwords_are_staged_for_its_group_to_empty(engine: Engine) -> None:
     uploads = job(engine).inputs["uploads"]
     assert [(item["file"], item["permissions"]) for item in uploads] == [
-        ("/staged/declared", "0444"),
+        ("/staged/declared", "0440"),
         ("/staged/admin.pgpass", "0660"),
     ]
 
