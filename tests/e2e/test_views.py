@@ -9,7 +9,7 @@ import signal
 import subprocess
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,10 +245,18 @@ def test_a_view_is_drawn_again_on_a_terminal_until_ctrl_c(
         while seen.count(first) < 2:  # the test's own timeout bounds it
             seen += os.read(main, 65536)
         process.send_signal(signal.SIGINT)
+        drain(main)
         assert process.wait(60) == 130
     finally:
         process.kill()
         os.close(main)
+
+
+def drain(terminal: int) -> None:
+    """Reads until nobody writes any more: a terminal that nobody reads holds its program at its last words."""
+    with suppress(OSError):  # EIO, when the last program has closed it
+        while os.read(terminal, 65536):
+            pass
 
 
 def test_watch_of_a_stack_that_is_not_there_is_asked_wrongly(running: Running) -> None:
