@@ -17,6 +17,9 @@ from components.settings import Lane, Settings, SettingsError
 MINIMUM_SERVER_VERSION = 140000
 """`client_connection_check_interval` is new in Postgres 14; the cap needs it."""
 
+OWN_APPLICATION = "pgbouncer-stack"
+"""application_name of the deployment's own connections; the views leave them out."""
+
 _CONNECT_TIMEOUT_SECONDS = 5
 
 
@@ -39,7 +42,7 @@ def connect(settings: Settings) -> psycopg.Connection[tuple[object, ...]]:
             dbname=settings.database,
             sslmode=settings.admin_sslmode,
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            application_name="pgbouncer-stack",
+            application_name=OWN_APPLICATION,
             autocommit=True,
         )
     except psycopg.OperationalError as refused:

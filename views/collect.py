@@ -9,13 +9,13 @@ from typing import cast
 import psycopg
 from psycopg import sql
 
+from components.preflight import OWN_APPLICATION
 from components.settings import Settings
 from toolchain.problem import Problem
 from views import server_log
 from views.database import Connection, query, statistics
 from views.evidence import Evidence, Recorded, Role, Session, Statement, Table
 from views.placement import owner
-from views.sample import OWN_APPLICATION
 from views.statements import findings
 from views.table_use import uses
 

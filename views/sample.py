@@ -6,15 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.entries import divide
+from components.preflight import OWN_APPLICATION
 from components.settings import Settings, SettingsError, load
 from toolchain import pooler_console
 from toolchain.problem import Problem
 from toolchain.stack import Stack, own_values
 from views import consoles
 from views.database import query, statistics
-
-OWN_APPLICATION = "pgbouncer-stack"
-"""application_name of the deployment's own connections, see components/preflight.py."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,11 @@ def settings_of(stack: Stack) -> Settings:
             raise Problem(f"stack {stack.name} has not been made; run `make up STACK={stack.name}`") from None
         raise
     try:
-        return load(own_values(json.loads(shown)))
+        settings = load(own_values(json.loads(shown)))
+        divide(settings)  # what cannot be divided cannot be looked at by entries either
     except SettingsError as refused:
         raise Problem(f"the configuration of stack {stack.name} cannot be used:\n{refused}") from None
+    return settings
 
 
 def take(stack: str, settings: Settings) -> Sample:

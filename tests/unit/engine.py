@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -146,5 +147,12 @@ def _run(engine: Engine, program: Callable[[], object], preview: bool) -> dict[s
             output = pulumi.Output.from_input(value)
             found[name] = Exported(await output.future(), await output.is_secret())
 
+    # The run raises it once; every output that hangs on it would say it again when it is collected.
+    asyncio.get_event_loop().set_exception_handler(_all_but_run_errors)
     _sync_await(run_pulumi_func(whole))
     return found
+
+
+def _all_but_run_errors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), pulumi.RunError):
+        loop.default_exception_handler(context)
