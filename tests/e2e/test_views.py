@@ -231,7 +231,8 @@ def test_a_view_is_drawn_again_on_a_terminal_until_ctrl_c(
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (40, 80))
     process = subprocess.Popen(
-        [".venv/bin/python", "-m", "views", *asked, "--stack", STACK],
+        # a script in the background ignores ^C, and what it starts inherits that
+        ["env", "--default-signal=INT", ".venv/bin/python", "-m", "views", *asked, "--stack", STACK],
         cwd=running.checkout.folder,
         env=running.checkout.environment(STACK) | {"TERM": "xterm"},
         stdin=terminal,
