@@ -41,10 +41,10 @@ def judge(settings: Settings, evidence: Evidence) -> Verdict:
     found = [*_sessions(evidence), *_recorded(evidence), *_temporary(evidence)]
     found += _declared(settings, evidence)
     seen = bool(evidence.sessions) or any(source.statements for source in evidence.recorded)
-    if not seen:
+    if not seen:  # no reason to move it, from whichever lane it is on
         found.append(
             Reason(
-                Lane.DIRECT,
+                settings.services[evidence.service].route,
                 "nothing of it was seen, and nothing can be told from that; run this while it works",
             )
         )
@@ -53,9 +53,9 @@ def judge(settings: Settings, evidence: Evidence) -> Verdict:
         if reasons:
             break
     else:
-        lane, reasons = (
-            Lane.TRANSACTION,
-            ("nothing that was seen needs a backend for longer than a transaction",),
+        lane = Lane.TRANSACTION
+        reasons = tuple(reason.text for reason in found if reason.lane is lane) or (
+            "nothing that was seen needs a backend for longer than a transaction",
         )
     notes = [*caveats.notes(settings, evidence, lane), *_refused(settings, evidence.service, lane)]
     return Verdict(lane, reasons, tuple(caveats.unknown(evidence)), tuple(notes))

@@ -165,6 +165,16 @@ def test_without_any_evidence_it_stays_direct() -> None:
     assert told(sessions=(), recorded=())[0] == "direct"
 
 
+@pytest.mark.parametrize("route", ["transaction", "session"])
+def test_a_pooled_service_of_which_nothing_is_seen_is_not_told_to_move(route: str) -> None:
+    pooled = settings(database="app", services={"grafana": {"user": "grafana_ro", "route": route}})
+    found = judge(pooled, replace(SEEN, sessions=(), recorded=()))
+    assert (found.lane.value, found.reasons) == (
+        route,
+        ("nothing of it was seen, and nothing can be told from that; run this while it works",),
+    )
+
+
 def test_without_recorded_statements_the_verdict_says_how_little_it_saw() -> None:
     found = verdict(recorded=(), missing=(("pg_stat_statements", "not in this database"),))
     assert found.unknown[:2] == (
